@@ -1,0 +1,54 @@
+"""Image-in-image steganography with convolutional autoencoders in Keras 3."""
+
+import sys
+from importlib.metadata import version
+
+import lazy_loader
+
+__version__ = version("stego-lib")
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "callbacks",
+        "data",
+        "evaluation",
+        "images",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "optimizers",
+        "plots",
+        "training",
+    ],
+    submod_attrs={
+        "callbacks": ["EpochGallery"],
+        "data": ["PairDataset", "find_div2k", "load_pairs", "load_photographs"],
+        "images": ["read_image", "sharpen", "smooth", "write_image"],
+        "layers": [
+            "EightBit",
+            "ModularEmbedding",
+            "MultiKernelConv",
+            "Phase",
+            "ResidualEmbedding",
+            "SpaceToDepth",
+            "SubPixel",
+        ],
+        "losses": ["CombinedLoss", "full_loss", "histogram_loss", "psnr_loss", "ssim_loss"],
+        "metrics": ["psnr", "ssim"],
+        "models": [
+            "build_autoencoder",
+            "build_decoder",
+            "build_encoder",
+            "hide_images",
+            "load_autoencoder",
+            "reveal_images",
+        ],
+        "optimizers": ["ConvMuon"],
+        "training": ["PRESETS", "compile_autoencoder", "train"],
+    },
+)
+
+if "keras" in sys.modules:  # Whoever uses Keras finds the layers registered; the command line starts without it.
+    from stego_lib import layers, losses, metrics, optimizers  # noqa: F401

@@ -1,0 +1,319 @@
+"""Photographs for training: DIV2K, any folder, or those that scikit-image ships; halves; batches of pairs."""
+
+import hashlib
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import skimage.data
+from tqdm.auto import tqdm
+
+from stego_lib.download import download_div2k
+from stego_lib.images import read_image, to_float
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+DIV2K_FOLDERS = {"train": "DIV2K_train_HR", "validation": "DIV2K_valid_HR"}
+BUNDLED = {
+    "train": ("coffee", "hubble_deep_field", "retina", "rocket", "stereo_motorcycle", "immunohistochemistry"),
+    "validation": ("astronaut", "chelsea"),
+}
+
+
+def load_pairs(source=None, split="train", image_size=64, download=True, data_folder="data"):
+    """Loads photographs and halves them: the first half are covers, the second half secrets.
+
+    Args:
+        source: A folder of photographs, `"bundled"` for those that scikit-image ships, or `None` for DIV2K, wherever it
+            is found or downloaded to. Defaults to `None`.
+        split: `"train"`, `"validation"` or `"all"`. DIV2K has its own two parts; of any other folder every tenth
+            photograph is for validation. Defaults to `"train"`.
+        image_size: Side of the images in pixels. Defaults to `64`.
+        download: Whether DIV2K may be downloaded. If not, and it is not found, the bundled photographs are used, and
+            a warning says so. Defaults to `True`.
+        data_folder: Folder for downloads and for the cache of resized images. Defaults to `"data"`.
+
+    Returns:
+        Covers and secrets, two uint8 arrays of shape `(pairs, image_size, image_size, 3)`. No photograph is in both.
+
+    Raises:
+        ValueError: If there are fewer than two readable photographs, or the split is unknown.
+        OSError: If the folder does not exist, the download fails, or nothing is where `DIV2K_DIR` points to.
+    """
+    if split not in ("train", "validation", "all"):
+        raise ValueError(f"`split` must be 'train', 'validation' or 'all'. Received: split={split}")
+    if source is None:
+        source = find_div2k(data_folder=data_folder)
+        if source is None and download:
+            source = download_div2k(Path(data_folder) / "DIV2K")
+        if source is None:
+            warnings.warn("DIV2K was not found: using the few photographs that scikit-image ships.", stacklevel=2)
+            source = "bundled"
+    if source == "bundled":
+        images, photographs = _bundled_crops(split, image_size)
+    else:
+        images = load_photographs(_photographs_of(source, split), image_size, Path(data_folder) / "cache")
+        photographs = np.arange(len(images))
+    if len(images) < 2:
+        raise ValueError(
+            f"A pair needs two photographs, and {source} has {len(images)} in its part '{split}'"
+            f"{'; of a folder, every tenth photograph is for validation' if split == 'validation' else ''}."
+        )
+    of_covers = photographs < len(np.unique(photographs)) // 2
+    pairs = min(of_covers.sum(), (~of_covers).sum())
+    return images[of_covers][:pairs], images[~of_covers][:pairs]
+
+
+def find_div2k(folder=None, data_folder="data"):
+    """Finds the DIV2K photographs on this machine.
+
+    Looks at the argument, or else the environment variable `DIV2K_DIR`, or else `data/DIV2K`, Kaggle's input folders
+    and Colab's `/content`, each with the folders `DIV2K_train_HR` and `DIV2K_valid_HR` at up to three levels below.
+
+    Args:
+        folder: Where to look. Defaults to `None`, the usual places.
+        data_folder: The project's data folder. Defaults to `"data"`.
+
+    Returns:
+        The first folder that holds both parts, or `None`.
+
+    Raises:
+        FileNotFoundError: If a folder is named, here or in `DIV2K_DIR`, and DIV2K is not there.
+    """
+    named = folder or os.environ.get("DIV2K_DIR")
+    usual = (
+        Path(data_folder) / "DIV2K",
+        "/kaggle/input/div2k-dataset",
+        "/kaggle/input/datasets/joe1995/div2k-dataset",
+        "/content/DIV2K",
+        "/content/div2k-dataset",
+        "/content",
+    )
+    for candidate in (named,) if named else usual:
+        if all(_split_folder(candidate, part) for part in DIV2K_FOLDERS):
+            return Path(candidate)
+    if named:
+        raise FileNotFoundError(f"There are no photographs in {' and '.join(DIV2K_FOLDERS.values())} below {named}.")
+    return None
+
+
+def _split_folder(folder, split):
+    """The folder of a DIV2K part that itself holds photographs; archives nest it once or twice."""
+    name = DIV2K_FOLDERS[split]
+    for pattern in (name, f"{name}/{name}", f"*/{name}", f"*/{name}/{name}", f"*/*/{name}", f"*/*/{name}/{name}"):
+        for found in sorted(Path(folder).glob(pattern)):
+            if _photographs_in(found):
+                return found
+    return None
+
+
+def _photographs_in(folder):
+    if not Path(folder).is_dir():
+        raise NotADirectoryError(f"There is no folder {folder}.")
+    return sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def _photographs_of(source, split):
+    parts = {part: found for part in DIV2K_FOLDERS if (found := _split_folder(source, part))}
+    if parts:
+        wanted = DIV2K_FOLDERS if split == "all" else [split]
+        if missing := [DIV2K_FOLDERS[part] for part in wanted if part not in parts]:
+            raise FileNotFoundError(f"{source} has no photographs in {' and '.join(missing)}.")
+        return [path for part in wanted for path in _photographs_in(parts[part])]
+    paths = _photographs_in(source)
+    if not paths:
+        raise ValueError(f"There are no photographs ({', '.join(SUFFIXES)}) in {source}.")
+    keep = {"train": lambda i: i % 10 != 9, "validation": lambda i: i % 10 == 9, "all": lambda i: True}[split]
+    return [path for index, path in enumerate(paths) if keep(index)]
+
+
+def load_photographs(paths, image_size=64, cache_folder=None):
+    """Reads photographs and resizes each whole to a square by area averaging.
+
+    Files that cannot be read are reported by name in a warning and left out.
+
+    Args:
+        paths: Paths of the photographs.
+        image_size: Side of the square in pixels. Defaults to `64`.
+        cache_folder: Folder where the result is kept as one `.npz`; a changed, added or removed file makes a new one.
+            Defaults to `None`, no cache.
+
+    Returns:
+        uint8 array of shape `(number, image_size, image_size, 3)`.
+    """
+    cache = None
+    if cache_folder is not None:
+        states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in map(Path, paths)]
+        key = hashlib.sha256(repr((states, image_size)).encode()).hexdigest()[:16]
+        cache = Path(cache_folder) / f"photographs-{image_size}-{key}.npz"
+        if cache.exists():
+            with np.load(cache) as content:
+                return content["images"]
+
+    def read(path):
+        try:
+            return cv2.resize(read_image(path), (image_size, image_size), interpolation=cv2.INTER_AREA)
+        except (OSError, ValueError) as error:
+            return error
+
+    with ThreadPoolExecutor() as pool:
+        results = list(tqdm(pool.map(read, paths), total=len(paths), desc="Reading photographs", disable=None))
+    for error in results:
+        if isinstance(error, Exception):
+            warnings.warn(f"Left out: {error}", stacklevel=2)
+    images = [result for result in results if not isinstance(result, Exception)]
+    images = np.stack(images) if images else np.zeros((0, image_size, image_size, 3), np.uint8)
+    if cache is not None and len(images):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        partial = cache.with_suffix(f".{os.getpid()}.npz")
+        np.savez(partial, images=images)
+        partial.replace(cache)
+    return images
+
+
+def _bundled_crops(split, image_size):
+    """Squares of three sizes from every photograph of a split, half overlapping, resized by area."""
+    names = sum(BUNDLED.values(), ()) if split == "all" else BUNDLED[split]
+    images, photographs = [], []
+    for index, name in enumerate(names):
+        photograph = getattr(skimage.data, name)()
+        if name == "stereo_motorcycle":
+            photograph = photograph[0]
+        for divisor in (1, 2, 4):
+            side = min(photograph.shape[:2]) // divisor
+            for top in range(0, photograph.shape[0] - side + 1, max(side // 2, 1)):
+                for left in range(0, photograph.shape[1] - side + 1, max(side // 2, 1)):
+                    crop = photograph[top : top + side, left : left + side, :3]
+                    images.append(cv2.resize(crop, (image_size, image_size), interpolation=cv2.INTER_AREA))
+                    photographs.append(index)
+    return np.stack(images), np.array(photographs)
+
+
+def save_pairs(path, train, validation):
+    """Writes the pairs for training and validation into one file.
+
+    Args:
+        path: Path of the `.npz` file.
+        train: Covers and secrets, two uint8 arrays.
+        validation: Covers and secrets, two uint8 arrays.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    names = ("train_covers", "train_secrets", "validation_covers", "validation_secrets")
+    np.savez(path, **dict(zip(names, (*train, *validation), strict=True)))
+
+
+def read_pairs(path):
+    """Reads what `save_pairs` wrote.
+
+    Args:
+        path: Path of the `.npz` file.
+
+    Returns:
+        Pairs for training and for validation, each covers and secrets, two uint8 arrays.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"There is no file {path}: run the notebook 01_data first, it writes it.")
+    with np.load(path) as content:
+        return tuple((content[f"{part}_covers"], content[f"{part}_secrets"]) for part in ("train", "validation"))
+
+
+class PairDataset(keras.utils.PyDataset):
+    """Batches of cover and secret pairs for `fit`, `evaluate` and `predict`.
+
+    For training, covers and secrets are shuffled apart, so that every epoch makes new pairs; otherwise the n-th cover
+    goes with the n-th secret. The order depends on the seed alone.
+
+    Args:
+        covers: uint8 array of shape `(pairs, height, width, 3)`.
+        secrets: uint8 array of the same shape.
+        batch_size: Pairs per batch. Defaults to `16`.
+        training: Whether to shuffle, crop, flip and turn. Defaults to `False`.
+        crop_size: Side of random square crops for training, or `None` for whole images. Defaults to `None`.
+        steps_per_epoch: Batches per epoch of training; `None` means each pair once. Defaults to `None`.
+        seed: Integer. Defaults to `0`.
+
+    Returns:
+        Each item is a pair of dictionaries of float32 arrays in [0, 1], shape `(batch, height, width, 3)`: inputs
+        `cover` and `secret`, and targets `stego` and `revealed`, which are the same images.
+
+    Raises:
+        ValueError: If there are no images, or their shapes differ, or the crop is larger than they are.
+
+    Example:
+
+    >>> images = np.zeros((32, 64, 64, 3), "uint8")
+    >>> inputs, targets = PairDataset(images, images, training=True, crop_size=32)[0]
+    >>> inputs["cover"].shape
+    (16, 32, 32, 3)
+    """
+
+    def __init__(
+        self, covers, secrets, batch_size=16, training=False, crop_size=None, steps_per_epoch=None, seed=0, **kwargs
+    ):
+        super().__init__(**kwargs)
+        if not len(covers) or covers.shape != secrets.shape:
+            raise ValueError(
+                "Covers and secrets must be equally many images of one size, at least one. "
+                f"Received: covers.shape={covers.shape}, secrets.shape={secrets.shape}"
+            )
+        if crop_size is not None and crop_size > min(covers.shape[1:3]):
+            raise ValueError(
+                f"`crop_size` must fit the images. Received: crop_size={crop_size}, covers.shape={covers.shape}"
+            )
+        self.covers, self.secrets = covers, secrets
+        self.batch_size, self.training, self.crop_size, self.seed = batch_size, training, crop_size, seed
+        self.steps_per_epoch = steps_per_epoch if training else None
+        self.set_epoch(0)
+
+    def __len__(self):
+        return self.steps_per_epoch or -(-len(self.covers) // self.batch_size)
+
+    def __getitem__(self, index):
+        chosen = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        covers, secrets = self.covers[self.cover_order[chosen]], self.secrets[self.secret_order[chosen]]
+        if self.training:
+            generator = np.random.default_rng((self.seed, self.epoch, index))
+            covers, secrets = self._augmented(covers, generator), self._augmented(secrets, generator)
+        covers, secrets = to_float(covers), to_float(secrets)
+        return {"cover": covers, "secret": secrets}, {"stego": covers, "revealed": secrets}
+
+    def on_epoch_end(self):
+        """Draws new pairs for the next epoch of training."""
+        self.set_epoch(self.epoch + 1)
+
+    def set_epoch(self, epoch):
+        """Draws the pairs of an epoch: a training that resumes there gets the batches it would have got.
+
+        Args:
+            epoch: Integer, 0 for the first.
+        """
+        self.epoch = epoch
+        self.cover_order = self.secret_order = np.arange(len(self.covers))
+        if self.training:
+            generator = np.random.default_rng((self.seed, epoch))
+            drawn = len(self) * self.batch_size if self.steps_per_epoch else len(self.covers)
+            self.cover_order = _shuffled(len(self.covers), drawn, generator)
+            self.secret_order = _shuffled(len(self.secrets), drawn, generator)
+
+    def _augmented(self, images, generator):
+        size = self.crop_size
+        result = []
+        for image in images:
+            if size is not None:
+                top, left = generator.integers(np.array(image.shape[:2]) - size + 1)
+                image = image[top : top + size, left : left + size]
+            image = image[:, :: generator.choice((-1, 1))]
+            result.append(np.rot90(image, generator.integers(4) if image.shape[0] == image.shape[1] else 0))
+        return np.stack(result)
+
+
+def _shuffled(number, length, generator):
+    """Indices below `number`, `length` of them, each permutation used up before the next begins."""
+    repeats = -(-length // number)
+    return np.concatenate([generator.permutation(number) for _ in range(repeats)])[:length]

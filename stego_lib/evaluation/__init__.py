@@ -1,0 +1,1 @@
+"""How good a hidden and a revealed photograph are."""

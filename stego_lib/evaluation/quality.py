@@ -1,0 +1,74 @@
+"""Quality through a real PNG: hide, encode, decode, reveal; PSNR and SSIM of every image."""
+
+import cv2
+import keras
+import numpy as np
+
+from stego_lib.metrics import psnr, ssim
+from stego_lib.models import hide_images, reveal_images
+
+
+def hide_and_reveal(autoencoder, covers, secrets, batch_size=16):
+    """Hides every secret in its cover, writes and reads the stego image as PNG, and reveals the secret again.
+
+    Args:
+        autoencoder: Model made by `build_autoencoder`.
+        covers: uint8 array of shape `(number, height, width, 3)`.
+        secrets: uint8 array of the same shape.
+        batch_size: Images per batch. Defaults to `16`.
+
+    Returns:
+        Stego and revealed images, two uint8 arrays of the same shape.
+    """
+    stego = through_png(hide_images(autoencoder, covers, secrets, batch_size))
+    return stego, reveal_images(autoencoder, stego, batch_size)
+
+
+def through_png(images):
+    """Encodes images as PNG files in memory and decodes them again.
+
+    Args:
+        images: uint8 array of shape `(number, height, width, 3)`.
+
+    Returns:
+        What was decoded, same shape.
+    """
+    return np.stack([cv2.imdecode(cv2.imencode(".png", image)[1], cv2.IMREAD_COLOR) for image in images])
+
+
+def measure(covers, secrets, stego, revealed):
+    """Measures PSNR and SSIM of stego images against covers and of revealed images against secrets.
+
+    Args:
+        covers: uint8 array of shape `(number, height, width, 3)`, at least 11 pixels high and wide.
+        secrets: uint8 array of the same shape.
+        stego: uint8 array of the same shape.
+        revealed: uint8 array of the same shape.
+
+    Returns:
+        Dictionary of `cover_psnr`, `cover_ssim`, `secret_psnr` and `secret_ssim`, arrays of shape `(number,)`;
+        PSNR in dB; higher is better.
+    """
+    return {
+        f"{name}_{metric.__name__}": keras.ops.convert_to_numpy(metric(true, predicted))
+        for name, true, predicted in (("cover", covers, stego), ("secret", secrets, revealed))
+        for metric in (psnr, ssim)
+    }
+
+
+def summary(quality):
+    """Puts the means of `measure` into one line.
+
+    Args:
+        quality: Dictionary returned by `measure`.
+
+    Returns:
+        String with the number of pairs, mean PSNR and SSIM of cover and secret, and the worst secret.
+    """
+    mean = {name: values.mean() for name, values in quality.items()}
+    return (
+        f"n = {len(quality['cover_psnr'])}, "
+        f"cover {mean['cover_psnr']:.2f} dB / {mean['cover_ssim']:.4f}, "
+        f"secret {mean['secret_psnr']:.2f} dB / {mean['secret_ssim']:.4f}, "
+        f"worst secret {quality['secret_psnr'].min():.2f} dB"
+    )

@@ -1,0 +1,174 @@
+"""Photographs as arrays: reading, lossless writing, 8-bit conversion, sharpening and smoothing."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+LOSSLESS_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
+
+
+def read_image(path):
+    """Reads a photograph of any common format as 8-bit RGB.
+
+    The EXIF orientation is applied; grey, palette and CMYK become RGB; 16 bits become 8; transparent parts are laid on
+    white.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        uint8 array of shape `(height, width, 3)`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a whole, readable image.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        with Image.open(path) as image:
+            image.load()
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I;16"):
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            if image.mode in ("I", "F"):
+                raise ValueError("its pixels have more than 16 bits")
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} is not a whole, readable image: {error}.") from error
+
+
+def write_image(path, image, overwrite=False):
+    """Writes an image to a lossless file, all of it or nothing.
+
+    Args:
+        path: Path of the file; the suffix `.png`, `.bmp` or `.tif` decides about the format.
+        image: uint8 or float array in [0, 1] of shape `(height, width, 3)`. Written as it is, never sharpened or
+            smoothed: a stego image would lose its secret.
+        overwrite: Whether an existing file may be replaced. Defaults to `False`.
+
+    Raises:
+        ValueError: If the suffix is not one of a lossless format.
+        FileExistsError: If the file exists and may not be replaced.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in LOSSLESS_SUFFIXES:
+        raise ValueError(
+            f"Cannot write {path}: a hidden photograph survives only in lossless files, {', '.join(LOSSLESS_SUFFIXES)}."
+        )
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists already.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        Image.fromarray(to_uint8(image)).save(partial, format=Image.registered_extensions()[path.suffix.lower()])
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def to_uint8(image):
+    """Rounds an image in [0, 1] to 8 bits; uint8 passes unchanged.
+
+    Args:
+        image: Float array, clipped to [0, 1], or uint8 array.
+
+    Returns:
+        uint8 array of the same shape.
+
+    Raises:
+        ValueError: If the values are integers of another kind.
+    """
+    image = _checked(image)
+    return image if image.dtype == np.uint8 else np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def to_float(image):
+    """Converts an 8-bit image to float32 in [0, 1]; floats pass unchanged.
+
+    Args:
+        image: uint8 array or float array.
+
+    Returns:
+        float32 array of the same shape.
+
+    Raises:
+        ValueError: If the values are integers of another kind.
+    """
+    image = _checked(image)
+    return image.astype(np.float32) / 255 if image.dtype == np.uint8 else image.astype(np.float32)
+
+
+def _checked(image):
+    image = np.asarray(image)
+    if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
+        raise ValueError(f"Images must be uint8, or float in [0, 1]. Received: dtype={image.dtype}")
+    return image
+
+
+def sharpen(image, amount=0.5, sigma=1.0):
+    """Sharpens an image by unsharp masking: `image + amount * (image - gaussian(image))`.
+
+    For looking at a stego or revealed image. The file that carries the secret must stay as it is.
+
+    Args:
+        image: uint8 or float array in [0, 1] of shape `(height, width, 3)`.
+        amount: Strength, at least 0. Defaults to `0.5`.
+        sigma: Standard deviation of the Gaussian in pixels. Defaults to `1.0`.
+
+    Returns:
+        Array of the same shape and kind.
+    """
+    pixels = to_float(image)
+    return _as_kind_of(image, pixels + amount * (pixels - cv2.GaussianBlur(pixels, (0, 0), sigma)))
+
+
+def smooth(image, method="bilateral", sigma=1.0):
+    """Smooths an image, by default along its edges and not across them.
+
+    For looking at a stego or revealed image. The file that carries the secret must stay as it is.
+
+    Args:
+        image: uint8 or float array in [0, 1] of shape `(height, width, 3)`.
+        method: `"bilateral"` or `"gaussian"`. Defaults to `"bilateral"`.
+        sigma: Standard deviation of the spatial Gaussian in pixels. Defaults to `1.0`.
+
+    Returns:
+        Array of the same shape and kind.
+
+    Raises:
+        ValueError: If the method is unknown.
+
+    Reference:
+        [Tomasi & Manduchi, 1998](https://doi.org/10.1109/ICCV.1998.710815)
+    """
+    pixels = to_float(image)
+    if method == "bilateral":
+        return _as_kind_of(image, cv2.bilateralFilter(pixels, -1, 0.1, sigma))
+    if method == "gaussian":
+        return _as_kind_of(image, cv2.GaussianBlur(pixels, (0, 0), sigma))
+    raise ValueError(f"`method` must be 'bilateral' or 'gaussian'. Received: method={method}")
+
+
+def _as_kind_of(image, pixels):
+    return to_uint8(pixels) if np.asarray(image).dtype == np.uint8 else np.clip(pixels, 0, 1)
+
+
+def pad_to_multiple(images, multiple=4):
+    """Pads images at the bottom and the right by reflection until both sides are multiples of a number.
+
+    Args:
+        images: Array of shape `(number, height, width, channels)`.
+        multiple: Positive integer. Defaults to `4`, what the networks need.
+
+    Returns:
+        Array of the same kind; `[:, :height, :width]` are the images.
+    """
+    height, width = images.shape[1:3]
+    return np.pad(images, ((0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)), mode="symmetric")

@@ -1,0 +1,313 @@
+"""Networks: the encoder that hides, the decoder that reveals, and the autoencoder that trains both together."""
+
+import math
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from stego_lib.images import pad_to_multiple, to_float, to_uint8
+from stego_lib.layers import (
+    ModularEmbedding,
+    MultiKernelConv,
+    Phase,
+    ResidualEmbedding,
+    SpaceToDepth,
+    SubPixel,
+    message_limit,
+)
+
+EMBEDDINGS = ("modular", "residual")
+LARGEST_RESIDUAL = 0.125  # in units of the image; unbounded, training drives it into the clipping and dies there
+
+
+def build_encoder(embedding="modular", period=8, filters=64, num_blocks=3, name="encoder"):
+    """Builds the network that hides a secret in a cover.
+
+    Features of cover and secret at full, half and quarter resolution lead to one number per pixel and channel, the
+    message, which an embedding layer puts into the cover.
+
+    Args:
+        embedding: `"modular"` (see `ModularEmbedding`) or `"residual"` (see `ResidualEmbedding`).
+            Defaults to `"modular"`.
+        period: Positive even integer, period of the modular embedding in 8-bit steps; not used by the residual one.
+            Defaults to `8`.
+        filters: Channels at half and quarter resolution. Defaults to `64`.
+        num_blocks: Residual blocks at half resolution. Defaults to `3`.
+        name: Name of the model. Defaults to `"encoder"`.
+
+    Input shape:
+        `cover` and `secret`, in that order: `(batch, height, width, 3)` in [0, 1], sides multiples of 4.
+
+    Output shape:
+        Stego image, `(batch, height, width, 3)`, multiples of 1/255 in [0, 1].
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        ValueError: If the embedding is unknown.
+
+    Example:
+
+    >>> encoder = build_encoder(filters=16, num_blocks=1)
+    >>> encoder([np.zeros((1, 64, 64, 3)), np.ones((1, 64, 64, 3))]).shape
+    (1, 64, 64, 3)
+    """
+    _check_embedding(embedding)
+    cover = keras.Input((None, None, 3), name="cover")
+    secret = keras.Input((None, None, 3), name="secret")
+    features = [_centred(cover, "cover"), _centred(secret, "secret")]
+    if embedding == "modular":
+        features.append(Phase(period, name="cover_phase")(cover))
+        correction = _multi_level_network(features, filters, num_blocks)
+        limit = message_limit(period)
+        scaled = keras.layers.Rescaling(2 * limit, -limit, dtype="float32", name="scaled_secret")(secret)
+        message = keras.layers.Add(dtype="float32", name="message")([scaled, correction])
+        stego = ModularEmbedding(period, name="embedding")(cover, message)
+    else:
+        correction = _multi_level_network(features, filters, num_blocks)
+        bounded = keras.layers.Activation("tanh", dtype="float32", name="bounded")(correction)
+        residual = keras.layers.Rescaling(LARGEST_RESIDUAL, dtype="float32", name="residual")(bounded)
+        stego = ResidualEmbedding(name="embedding")(cover, residual)
+    return keras.Model([cover, secret], stego, name=name)
+
+
+def build_decoder(embedding="modular", period=8, filters=64, num_blocks=3, name="decoder"):
+    """Builds the network that reveals a secret from a stego image alone.
+
+    Args:
+        embedding: The embedding of the encoder, `"modular"` or `"residual"`. Defaults to `"modular"`.
+        period: The period of the encoder. Defaults to `8`.
+        filters: Channels at half and quarter resolution. Defaults to `64`.
+        num_blocks: Residual blocks at half resolution. Defaults to `3`.
+        name: Name of the model. Defaults to `"decoder"`.
+
+    Input shape:
+        Stego image, `(batch, height, width, 3)` in [0, 1], sides multiples of 4.
+
+    Output shape:
+        Revealed secret, `(batch, height, width, 3)`; may leave [0, 1] by a little.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        ValueError: If the embedding is unknown.
+
+    Example:
+
+    >>> build_decoder(filters=16, num_blocks=1)(np.zeros((1, 64, 64, 3))).shape
+    (1, 64, 64, 3)
+    """
+    _check_embedding(embedding)
+    stego = keras.Input((None, None, 3), name="stego")
+    features = [_centred(stego, "stego")]
+    if embedding == "modular":
+        phase = Phase(period, name="stego_phase")(stego)
+        features.append(phase)
+        start = keras.layers.Rescaling(0.5 / message_limit(period), 0.5, dtype="float32", name="scaled_phase")(phase)
+    else:
+        start = keras.layers.Rescaling(0.0, 0.5, dtype="float32", name="grey")(stego)
+    correction = _multi_level_network(features, filters, num_blocks)
+    revealed = keras.layers.Add(dtype="float32", name="revealed")([start, correction])
+    return keras.Model(stego, revealed, name=name)
+
+
+def build_autoencoder(embedding="modular", period=8, filters=64, num_blocks=3, name="autoencoder"):
+    """Builds encoder and decoder as one model, to be trained together.
+
+    The decoder is given what a PNG file of the stego image would hold. The parts are `get_layer("encoder")` and
+    `get_layer("decoder")`.
+
+    Args:
+        embedding: `"modular"` or `"residual"`. Defaults to `"modular"`.
+        period: Positive even integer, period of the modular embedding in 8-bit steps. Defaults to `8`.
+        filters: Channels at half and quarter resolution. Defaults to `64`.
+        num_blocks: Residual blocks at half resolution, on each side. Defaults to `3`.
+        name: Name of the model. Defaults to `"autoencoder"`.
+
+    Input shape:
+        Dictionary of `cover` and `secret`: `(batch, height, width, 3)` in [0, 1], sides multiples of 4.
+
+    Output shape:
+        Dictionary of `stego` and `revealed`, same shape.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        ValueError: If the embedding is unknown.
+
+    Example:
+
+    >>> autoencoder = build_autoencoder(filters=16, num_blocks=1)
+    >>> images = np.zeros((1, 64, 64, 3))
+    >>> autoencoder({"cover": images, "secret": images})["revealed"].shape
+    (1, 64, 64, 3)
+
+    Reference:
+        [Baluja, 2017](https://papers.nips.cc/paper/6802-hiding-images-in-plain-sight-deep-steganography)
+    """
+    cover = keras.Input((None, None, 3), name="cover")
+    secret = keras.Input((None, None, 3), name="secret")
+    stego = build_encoder(embedding, period, filters, num_blocks)([cover, secret])
+    revealed = build_decoder(embedding, period, filters, num_blocks)(stego)
+    return keras.Model(
+        {"cover": cover, "secret": secret},
+        {"stego": stego, "revealed": revealed},
+        name=name,
+    )
+
+
+def load_autoencoder(path):
+    """Loads a trained autoencoder for hiding and revealing.
+
+    Args:
+        path: Path of a `.keras` file that `train` or the notebooks have written.
+
+    Returns:
+        A `keras.Model`, not compiled.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a trained autoencoder.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no model {path}: train one first.")
+    try:
+        autoencoder = keras.saving.load_model(path, compile=False)
+        autoencoder.get_layer("encoder"), autoencoder.get_layer("decoder")
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is not a trained autoencoder.") from error
+    return autoencoder
+
+
+def hide_images(autoencoder, covers, secrets, batch_size=16):
+    """Hides every secret in its cover.
+
+    Args:
+        autoencoder: Model made by `build_autoencoder`.
+        covers: uint8 array of shape `(number, height, width, 3)`. Sides that are not multiples of 4 are padded by
+            reflection and cut again.
+        secrets: uint8 array of the same shape.
+        batch_size: Images per batch. Defaults to `16`.
+
+    Returns:
+        Stego images, uint8 array of the same shape. They keep their secrets as long as not a bit of them changes.
+
+    Example:
+
+    >>> covers, secrets = np.zeros((2, 1, 30, 50, 3), "uint8")
+    >>> hide_images(build_autoencoder(filters=16), covers, secrets).shape
+    (1, 30, 50, 3)
+    """
+    return _in_batches(autoencoder.get_layer("encoder"), batch_size, covers, secrets)
+
+
+def reveal_images(autoencoder, stego, batch_size=16):
+    """Reveals the secrets of stego images.
+
+    Args:
+        autoencoder: The model that has hidden them.
+        stego: uint8 array of shape `(number, height, width, 3)`.
+        batch_size: Images per batch. Defaults to `16`.
+
+    Returns:
+        Revealed secrets, uint8 array of the same shape. An image in which nothing is hidden gives a picture as well, of
+        noise.
+
+    Example:
+
+    >>> reveal_images(build_autoencoder(filters=16), np.zeros((1, 30, 50, 3), "uint8")).shape
+    (1, 30, 50, 3)
+    """
+    return _in_batches(autoencoder.get_layer("decoder"), batch_size, stego)
+
+
+def _in_batches(model, batch_size, *images):
+    height, width = images[0].shape[1:3]
+    results = []
+    for start in range(0, len(images[0]), batch_size):
+        batches = [to_float(pad_to_multiple(part[start : start + batch_size])) for part in images]
+        result = keras.ops.convert_to_numpy(model(batches if len(batches) > 1 else batches[0]))
+        results.append(to_uint8(result[:, :height, :width]))
+    return np.concatenate(results)
+
+
+def multiply_accumulates(model, height=64, width=64):
+    """Counts the multiplications of all convolutions of a model for one image, the usual measure of its cost.
+
+    Args:
+        model: Functional model with image inputs, parts included.
+        height: Height of the image in pixels. Defaults to `64`.
+        width: Width of the image in pixels. Defaults to `64`.
+
+    Returns:
+        Integer.
+    """
+    inputs = keras.tree.map_structure(
+        lambda image: keras.Input((height, width, image.shape[-1]), name=image.name), model.input
+    )
+    count = 0
+    for layer in keras.models.clone_model(model, input_tensors=inputs).layers:
+        if isinstance(layer, keras.Model):
+            count += multiply_accumulates(layer, height, width)
+        else:
+            kernels = sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) == 4)
+            count += kernels and kernels * math.prod(layer.output.shape[1:3])
+    return count
+
+
+def _multi_level_network(features, filters, num_blocks):
+    """From full resolution to half and quarter and back by sub-pixel convolution, levels concatenated on the way."""
+    inputs = keras.layers.Concatenate(name="features")(features)
+    full = MultiKernelConv(12, name="full_multi_kernel")(inputs)
+    full = keras.layers.Concatenate(name="full_features")([inputs, full])
+
+    half = SpaceToDepth(name="full_to_half")(full)
+    half = MultiKernelConv(filters, name="half_multi_kernel")(half)
+    for index in range(num_blocks):
+        half = _residual_block(half, f"half_block_{index + 1}")
+
+    quarter = keras.layers.Conv2D(
+        filters, 4, strides=2, padding="same", activation="relu", kernel_initializer="he_normal", name="half_to_quarter"
+    )(half)
+    quarter = _residual_block(quarter, "quarter_block")
+    half = keras.layers.Concatenate(name="half_features")(
+        [half, _sub_pixel_conv(quarter, filters // 4, "quarter_to_half")]
+    )
+
+    full = keras.layers.Concatenate(name="all_features")([full, _sub_pixel_conv(half, 12, "half_to_full")])
+    near_zero = keras.initializers.RandomNormal(stddev=1e-3)
+    return keras.layers.Conv2D(3, 3, padding="same", kernel_initializer=near_zero, dtype="float32", name="correction")(
+        full
+    )
+
+
+def _residual_block(inputs, name):
+    """Two convolutions and a shortcut; the second starts small, so that a deep stack starts near the identity."""
+    small = keras.initializers.VarianceScaling(0.2)
+    filters = inputs.shape[-1]
+    x = keras.layers.Conv2D(
+        filters, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"{name}_conv_1"
+    )(inputs)
+    x = keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer=small, name=f"{name}_conv_2")(x)
+    return keras.layers.Add(name=f"{name}_add")([inputs, x])
+
+
+def _sub_pixel_conv(inputs, filters, name):
+    x = keras.layers.Conv2D(
+        4 * filters, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"{name}_conv"
+    )(inputs)
+    return SubPixel(2, name=f"{name}_sub_pixel")(x)
+
+
+def _centred(image, name):
+    return keras.layers.Rescaling(2.0, -1.0, name=f"centred_{name}")(image)
+
+
+def _check_embedding(embedding):
+    if embedding not in EMBEDDINGS:
+        raise ValueError(f"`embedding` must be one of {EMBEDDINGS}. Received: embedding={embedding}")

@@ -1,0 +1,267 @@
+"""Training of the joint autoencoder: presets, learning rate, `compile`, callbacks, and all of it in one call."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import keras
+
+from stego_lib.callbacks import EpochGallery
+from stego_lib.data import PairDataset
+from stego_lib.layers import ResidualEmbedding
+from stego_lib.losses import CombinedLoss
+from stego_lib.metrics import psnr, ssim
+from stego_lib.models import build_autoencoder, load_autoencoder
+from stego_lib.optimizers import ConvMuon
+from stego_lib.plots import loss_history, read_history
+
+PRESETS = {
+    "small": {  # two minutes on two CPU cores
+        "filters": 32,
+        "num_blocks": 2,
+        "epochs": 6,
+        "steps_per_epoch": 400,
+        "batch_size": 16,
+        "crop_size": 32,
+        "learning_rate": 2e-3,
+    },
+    "default": {  # twenty minutes on two CPU cores
+        "filters": 64,
+        "num_blocks": 3,
+        "epochs": 20,
+        "steps_per_epoch": 450,
+        "batch_size": 16,
+        "crop_size": 32,
+        "learning_rate": 2e-3,
+    },
+    "gpu": {  # longer, on whole images; most of a day on two CPU cores
+        "filters": 64,
+        "num_blocks": 4,
+        "epochs": 50,
+        "steps_per_epoch": 2000,
+        "batch_size": 16,
+        "crop_size": None,
+        "learning_rate": 2e-3,
+    },
+}
+
+
+def learning_rate_schedule(peak, steps, warmup_steps=100):
+    """Builds the default learning rate: a linear warm-up, then a cosine down to a hundredth of the peak.
+
+    `keras.optimizers.schedules.ExponentialDecay` and the callback `keras.callbacks.ReduceLROnPlateau` are the other
+    usual choices and can be used in its place.
+
+    Args:
+        peak: Highest learning rate.
+        steps: Training steps in all.
+        warmup_steps: Steps from zero to the peak, at most a tenth of all. Defaults to `100`.
+
+    Returns:
+        A `keras.optimizers.schedules.LearningRateSchedule`.
+    """
+    warmup_steps = min(warmup_steps, max(steps // 10, 1))
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(steps - warmup_steps, 1), alpha=0.01, warmup_target=peak, warmup_steps=warmup_steps
+    )
+
+
+def compile_autoencoder(
+    autoencoder, learning_rate=2e-3, cover_loss=None, secret_loss=None, cover_weight=None, secret_weight=1.0
+):
+    """Compiles an autoencoder with `ConvMuon`, and a loss, a weight and metrics for each of its two outputs.
+
+    With the modular embedding the period has settled the quality of the cover already, and the cover's loss has a small
+    weight. With the residual one it has the same weight as the secret's, but no PSNR term: the logarithm rewards a
+    vanishing residual without bound, and training would end in hiding nothing.
+
+    Args:
+        autoencoder: Model made by `build_autoencoder`.
+        learning_rate: Number or schedule. Defaults to `2e-3`.
+        cover_loss: Loss of `stego` against the cover. Defaults to `None`: `CombinedLoss()`, with `psnr_weight=0` for
+            the residual embedding.
+        secret_loss: Loss of `revealed` against the secret. Defaults to `None`: `CombinedLoss()`.
+        cover_weight: Weight of `cover_loss`. Defaults to `None`: 0.1 for the modular embedding, 1 for the residual one.
+        secret_weight: Weight of `secret_loss`. Defaults to `1.0`.
+
+    Returns:
+        The same model, compiled.
+    """
+    residual = isinstance(autoencoder.get_layer("encoder").get_layer("embedding"), ResidualEmbedding)
+    if cover_weight is None:
+        cover_weight = 1.0 if residual else 0.1
+    cover_loss = cover_loss or CombinedLoss(psnr_weight=0.0 if residual else 1.0)
+    secret_loss = secret_loss or CombinedLoss()
+    # Under TensorFlow, XLA makes convolutions on a CPU slower; JAX cannot do without it.
+    without_xla = keras.backend.backend() == "tensorflow" and keras.distribution.list_devices()[0].startswith("cpu")
+    autoencoder.compile(
+        optimizer=ConvMuon(learning_rate),
+        loss={"stego": cover_loss, "revealed": secret_loss},
+        loss_weights={"stego": cover_weight, "revealed": secret_weight},
+        metrics={"stego": [psnr, ssim], "revealed": [psnr, ssim]},
+        jit_compile=False if without_xla else "auto",
+    )
+    return autoencoder
+
+
+def run_settings(preset, train_pairs, validation_pairs, **settings):
+    """Collects all that must stay the same for an interrupted training to go on.
+
+    Args:
+        preset: Name of one of the `PRESETS`.
+        train_pairs: Covers and secrets, two uint8 arrays.
+        validation_pairs: Covers and secrets for validation.
+        **settings: Settings beyond the preset's, or in their place.
+
+    Returns:
+        Dictionary; `data` is a fingerprint of the photographs.
+
+    Raises:
+        ValueError: If the preset is unknown.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"`preset` must be one of {tuple(PRESETS)}. Received: preset={preset}")
+    fingerprint = hashlib.sha256()
+    for images in (*train_pairs, *validation_pairs):
+        fingerprint.update(repr(images.shape).encode() + images.tobytes())
+    return {**PRESETS[preset], **settings, "data": fingerprint.hexdigest()[:16]}
+
+
+def prepare_folder(folder, settings, restart=False):
+    """Makes the folder of a training run, or makes sure that it belongs to one with the same settings.
+
+    Args:
+        folder: Path of the folder.
+        settings: Dictionary returned by `run_settings`; kept there as `settings.json`.
+        restart: Whether to delete what an earlier training has left there. Defaults to `False`.
+
+    Returns:
+        The folder as a `pathlib.Path`.
+
+    Raises:
+        ValueError: If the folder holds a training with other settings.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "settings.json"
+    if restart:
+        for name in ("settings.json", "history.csv", "autoencoder.keras", "loss_history.png"):
+            (folder / name).unlink(missing_ok=True)
+        for name in ("gallery", "backup"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    if not path.exists():
+        path.write_text(json.dumps(settings, indent=2))
+    earlier = json.loads(path.read_text())
+    if earlier != settings:
+        names = [name for name in {**earlier, **settings} if earlier.get(name) != settings.get(name)]
+        differing = ", ".join(f"{name} {earlier.get(name)} and not {settings.get(name)}" for name in names)
+        raise ValueError(
+            f"{folder} holds a training with other settings ({differing}): choose another folder, or restart to "
+            "replace it."
+        )
+    return folder
+
+
+def training_callbacks(folder, batches, validation_pairs, show=False):
+    """Builds the callbacks of a training run that leaves everything in one folder and can be interrupted.
+
+    The folder gets `history.csv` (losses and metrics of every epoch), `autoencoder.keras` (the best epoch by validation
+    loss), `gallery/epoch_001.png` and so on, and `backup/`, from which `fit` resumes after the last whole epoch.
+
+    Args:
+        folder: Where the files go.
+        batches: The `PairDataset` that is trained on, so that a resumed training gets the batches of its epoch.
+        validation_pairs: Covers and secrets for validation, two uint8 arrays; the first four pairs are drawn.
+        show: Whether to show the gallery in the notebook too. Defaults to `False`.
+
+    Returns:
+        List of callbacks for `fit`, which needs `shuffle=False` with them: the batches are shuffled already.
+    """
+    folder = Path(folder)
+    history = read_history(folder / "history.csv") if (folder / "history.csv").exists() else {}
+    covers, secrets = validation_pairs
+    return [
+        keras.callbacks.TerminateOnNaN(raise_error=True),
+        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.set_epoch(epoch)),
+        EpochGallery(covers[:4], secrets[:4], folder / "gallery", show),
+        keras.callbacks.ModelCheckpoint(
+            folder / "autoencoder.keras",
+            monitor="val_loss",
+            mode="min",
+            save_best_only=True,
+            initial_value_threshold=min(history["val_loss"]) if history else None,
+        ),
+        keras.callbacks.CSVLogger(folder / "history.csv", append=True),
+        keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False),
+    ]
+
+
+def train(
+    folder,
+    train_pairs,
+    validation_pairs,
+    preset="small",
+    embedding="modular",
+    period=8,
+    seed=0,
+    mixed_precision=False,
+    restart=False,
+):
+    """Trains an autoencoder by a preset, or goes on with a training that was interrupted.
+
+    Args:
+        folder: Where model, history, pictures and backup go, see `training_callbacks`.
+        train_pairs: Covers and secrets, two uint8 arrays of shape `(number, height, width, 3)`.
+        validation_pairs: Covers and secrets for validation.
+        preset: Name of one of the `PRESETS`. Defaults to `"small"`.
+        embedding: `"modular"` or `"residual"`. Defaults to `"modular"`.
+        period: Period of the modular embedding. Defaults to `8`.
+        seed: Seed of weights and batches. Defaults to `0`.
+        mixed_precision: Whether the convolutions compute in half precision; for GPUs. Defaults to `False`.
+        restart: Whether to begin anew where a training has been before. Defaults to `False`.
+
+    Returns:
+        The model of the best epoch.
+
+    Raises:
+        ValueError: If the settings are wrong, or the folder holds a training with other ones.
+        FloatingPointError: If training diverges; the last good epoch is kept.
+    """
+    names = {"embedding": embedding, "period": period, "seed": seed, "mixed_precision": mixed_precision}
+    settings = run_settings(preset, train_pairs, validation_pairs, **names)
+    keras.utils.set_random_seed(seed)
+    policy = keras.mixed_precision.global_policy()
+    if mixed_precision:
+        keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        autoencoder = build_autoencoder(embedding, period, settings["filters"], settings["num_blocks"])
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+    steps = settings["epochs"] * settings["steps_per_epoch"]
+    compile_autoencoder(autoencoder, learning_rate_schedule(settings["learning_rate"], steps))
+    batches = PairDataset(
+        *train_pairs,
+        batch_size=settings["batch_size"],
+        training=True,
+        crop_size=settings["crop_size"],
+        steps_per_epoch=settings["steps_per_epoch"],
+        seed=seed,
+    )
+    folder = prepare_folder(folder, settings, restart)
+    try:
+        autoencoder.fit(
+            batches,
+            validation_data=PairDataset(*validation_pairs),
+            epochs=settings["epochs"],
+            shuffle=False,
+            callbacks=training_callbacks(folder, batches, validation_pairs),
+        )
+    except RuntimeError as error:
+        if "NaN" not in str(error):
+            raise
+        raise FloatingPointError(
+            "The training has diverged; the last good epoch is kept. Lower the learning rate and restart."
+        ) from error
+    loss_history(read_history(folder / "history.csv")).savefig(folder / "loss_history.png", dpi=100)
+    return load_autoencoder(folder / "autoencoder.keras")

@@ -1,0 +1,89 @@
+"""What the tests share: real photographs, a tiny autoencoder, a check that every layer passes."""
+
+import json
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import keras
+import numpy as np
+import pytest
+
+from stego_lib.data import load_pairs
+from stego_lib.models import build_autoencoder
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    keras.utils.set_random_seed(0)
+    yield
+    keras.mixed_precision.set_global_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def pairs():
+    """Eight covers and eight secrets of 64x64, cut from photographs."""
+    covers, secrets = load_pairs("bundled", "validation")
+    return covers[::7][:8], secrets[::7][:8]
+
+
+@pytest.fixture(scope="session")
+def tiny_autoencoder():
+    keras.utils.set_random_seed(0)
+    return build_autoencoder(filters=8, num_blocks=1)
+
+
+def gradient(function, x):
+    """Gradient of a function of one array that returns a scalar, on any backend, as NumPy array."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return np.asarray(jax.grad(function)(x))
+    import tensorflow as tf
+
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    return tape.gradient(y, x, unconnected_gradients="zero").numpy()
+
+
+def check_layer(layer, *inputs, output_shape, tmp_path, differentiable=-1):
+    """Checks what every layer must do: config, symbolic call, values, mixed precision, file, gradient.
+
+    `differentiable` is the index of the input whose gradient must not vanish.
+    """
+    cls, config = type(layer), layer.get_config()
+    assert cls.from_config(json.loads(json.dumps(config))).get_config() == config
+
+    symbols = [keras.Input((*(None for _ in x.shape[1:-1]), x.shape[-1])) for x in inputs]
+    symbolic = layer(*symbols)
+    assert symbolic.shape == (None, *(None for _ in output_shape[1:-1]), output_shape[-1])
+    assert layer.compute_output_shape(*(x.shape for x in inputs)) == output_shape
+
+    output = keras.ops.convert_to_numpy(layer(*inputs))
+    assert output.shape == output_shape
+    assert np.isfinite(output).all()
+
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    half = cls.from_config({name: value for name, value in config.items() if name != "dtype"})
+    assert np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(half(*inputs), "float32"))).all()
+    keras.mixed_precision.set_global_policy("float32")
+
+    path = tmp_path / "layer.keras"
+    keras.Model(symbols if len(symbols) > 1 else symbols[0], symbolic).save(path)
+    loaded = keras.saving.load_model(path)
+    arguments = list(inputs) if len(inputs) > 1 else inputs[0]
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(loaded(arguments)), output, atol=1e-6)
+
+    weights = np.random.default_rng(1).normal(size=output.shape).astype("float32")
+
+    def weighted_sum(x):
+        changed = list(inputs)
+        changed[differentiable] = x
+        return keras.ops.sum(layer(*changed) * weights)
+
+    slope = gradient(weighted_sum, inputs[differentiable])
+    assert np.isfinite(slope).all()
+    assert np.abs(slope).max() > 0

@@ -1,0 +1,89 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from stego_lib.images import read_image, write_image
+from stego_lib.models import build_autoencoder
+
+
+def run(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "stego_lib", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.fixture
+def model(tmp_path):
+    build_autoencoder(filters=8, num_blocks=1).save(tmp_path / "model.keras")
+    return tmp_path / "model.keras"
+
+
+@pytest.fixture
+def photographs(pairs, tmp_path):
+    folder = tmp_path / "my photographs"
+    for index, image in enumerate(np.concatenate(pairs)):
+        write_image(folder / f"{index:02d}.png", image)
+    return folder
+
+
+def test_evaluate_prints_one_line_and_leaves_pictures(model, photographs, tmp_path):
+    result = run("evaluate", model, "--data", photographs, "--output", "results", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    line = result.stdout.strip().splitlines()[-1]
+    assert line.startswith("n = 8, cover ")
+    assert "worst secret" in line
+    names = {str(path.relative_to(tmp_path / "results")) for path in (tmp_path / "results").rglob("*.png")}
+    assert names >= {"gallery.png", "error_histogram.png", "stego/0001.png", "revealed/0008.png"}
+    stego, cover = read_image(tmp_path / "results/stego/0001.png"), read_image(photographs / "00.png")
+    assert 0 < np.abs(stego.astype(int) - cover).max() <= 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("evaluate", "none.keras", "--data", "bundled"), "There is no model none.keras"),
+        (("evaluate", "{photograph}", "--data", "bundled"), "is not a trained autoencoder"),
+        (("evaluate", "{model}", "--data", "nowhere"), "There is no folder nowhere"),
+        (("train", "--data", "nowhere", "--output", "run"), "There is no folder nowhere"),
+        (("train", "--data", "bundled", "--output", "run", "--period", "7"), "`period` must be even"),
+        (("train", "--data", "bundled", "--output", "{photograph}"), "00.png"),
+    ],
+)
+def test_problems_are_said_in_one_sentence(arguments, message, model, photographs, tmp_path):
+    places = {"model": model, "photograph": photographs / "00.png"}
+    result = run(*(argument.format(**places) for argument in arguments), cwd=tmp_path)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("dance",),
+        ("evaluate",),
+        ("train", "--preset", "huge", "--output", "a"),
+        ("evaluate", "m", "--image-size", "30"),
+    ],
+)
+def test_wrong_usage_exits_with_two(arguments, tmp_path):
+    result = run(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "usage:" in result.stderr
+
+
+def test_help_shows_examples_and_starts_without_a_deep_learning_framework(tmp_path):
+    script = """
+import runpy, sys
+sys.argv = ["stego-lib", "--help"]
+try:
+    runpy.run_module("stego_lib", run_name="__main__")
+except SystemExit:
+    print({"keras", "tensorflow", "jax"} & set(sys.modules))
+"""
+    result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "examples:" in result.stdout
+    assert result.stdout.strip().endswith("set()")

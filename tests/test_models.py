@@ -1,0 +1,165 @@
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from stego_lib.models import (
+    build_autoencoder,
+    build_decoder,
+    build_encoder,
+    hide_images,
+    load_autoencoder,
+    multiply_accumulates,
+    reveal_images,
+)
+from stego_lib.training import compile_autoencoder
+
+pytestmark = pytest.mark.backend
+
+
+def numpy(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+@pytest.fixture(params=["modular", "residual"])
+def autoencoder(request):
+    return build_autoencoder(request.param, filters=12, num_blocks=1)
+
+
+def predict(autoencoder, pairs, **changes):
+    inputs = {"cover": pairs[0][:2] / np.float32(255), "secret": pairs[1][:2] / np.float32(255), **changes}
+    return {name: numpy(output) for name, output in autoencoder(inputs).items()}
+
+
+def test_outputs_are_images_of_the_input_size(autoencoder, pairs):
+    outputs = predict(autoencoder, pairs)
+    assert set(outputs) == {"stego", "revealed"}
+    assert outputs["stego"].shape == outputs["revealed"].shape == (2, 64, 64, 3)
+
+
+def test_stego_is_what_a_png_holds(autoencoder, pairs):
+    stego = 255 * predict(autoencoder, pairs)["stego"]
+    np.testing.assert_allclose(stego, np.rint(stego), atol=1e-3)
+    assert stego.min() >= -1e-3
+    assert stego.max() <= 255 + 1e-3
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4, 3), (1, 20, 36, 3)])
+def test_any_multiple_of_four_is_welcome(autoencoder, shape):
+    images = np.random.default_rng(0).random(shape, dtype=np.float32)
+    assert autoencoder({"cover": images, "secret": images})["revealed"].shape == shape
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (3, 30, 50, 3)])
+def test_hide_and_reveal_work_on_any_size(autoencoder, shape):
+    covers, secrets = np.random.default_rng(0).integers(0, 256, (2, *shape), dtype=np.uint8)
+    stego = hide_images(autoencoder, covers, secrets, batch_size=2)
+    revealed = reveal_images(autoencoder, stego)
+    assert stego.dtype == revealed.dtype == np.uint8
+    assert stego.shape == revealed.shape == shape
+
+
+def test_odd_sizes_are_refused_by_the_network_itself(autoencoder):
+    images = np.zeros((1, 31, 31, 3), "float32")
+    with pytest.raises(ValueError, match="must be multiples"):
+        autoencoder({"cover": images, "secret": images})
+
+
+def test_the_decoder_sees_the_stego_image_alone(autoencoder, pairs):
+    outputs = predict(autoencoder, pairs)
+    revealed = autoencoder.get_layer("decoder")(outputs["stego"])
+    np.testing.assert_allclose(numpy(revealed), outputs["revealed"], atol=1e-5)
+
+
+def test_a_modular_network_reveals_before_the_first_training_step(pairs):
+    autoencoder = build_autoencoder(period=8, filters=12, num_blocks=1)
+    outputs = predict(autoencoder, pairs)
+    error = np.clip(outputs["revealed"], 0, 1) - pairs[1][:2] / 255
+    assert -10 * np.log10(np.mean(error**2)) > 26
+
+
+def test_every_kernel_gets_a_gradient(autoencoder, pairs):
+    autoencoder.compile(optimizer=keras.optimizers.SGD(1e-3), loss="mse")
+    # The last kernels start near zero: some steps, and gradients reach everything.
+    inputs = {"cover": pairs[0] / np.float32(255), "secret": pairs[1] / np.float32(255)}
+    before = [numpy(weight) for weight in autoencoder.trainable_weights]
+    autoencoder.fit(inputs, {"stego": inputs["cover"], "revealed": inputs["secret"]}, epochs=2, verbose=0)
+    changes = [
+        (weight.path, np.abs(numpy(weight) - old).max())
+        for weight, old in zip(autoencoder.trainable_weights, before, strict=True)
+        if weight.name == "kernel"
+    ]
+    assert len(changes) == 2 * 14
+    assert [path for path, change in changes if not change > 0] == []
+
+
+def test_a_saved_model_loads_without_custom_objects(autoencoder, pairs, tmp_path):
+    path = tmp_path / "autoencoder.keras"
+    autoencoder.save(path)
+    expected = predict(autoencoder, pairs)
+    for load in (keras.saving.load_model, load_autoencoder):
+        outputs = predict(load(path), pairs)
+        np.testing.assert_allclose(outputs["stego"], expected["stego"], atol=1e-6)
+        np.testing.assert_allclose(outputs["revealed"], expected["revealed"], atol=1e-5)
+
+
+def test_a_saved_model_loads_in_another_process(tmp_path):
+    path = tmp_path / "autoencoder.keras"
+    compile_autoencoder(build_autoencoder(filters=12, num_blocks=1)).save(path)
+    script = f"import keras, stego_lib; print(keras.saving.load_model({str(path)!r}).name)"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "autoencoder"
+
+
+def test_config_survives_json(autoencoder):
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(autoencoder)))
+    assert keras.saving.deserialize_keras_object(config).count_params() == autoencoder.count_params()
+
+
+def test_mixed_precision_keeps_image_outputs_in_float32():
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    autoencoder = build_autoencoder(filters=12, num_blocks=1)
+    images = np.random.default_rng(0).random((1, 16, 16, 3), dtype=np.float32)
+    outputs = autoencoder({"cover": images, "secret": images})
+    assert {keras.backend.standardize_dtype(output.dtype) for output in outputs.values()} == {"float32"}
+    assert autoencoder.get_layer("encoder").get_layer("half_block_1_conv_1").compute_dtype == "bfloat16"
+
+
+def test_multiply_accumulates_counts_positions_times_kernels():
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same")(image)
+    x = keras.layers.Conv2D(5, 4, strides=2, padding="same")(x)
+    assert multiply_accumulates(keras.Model(image, x), 16, 8) == 16 * 8 * 9 * 3 * 8 + 8 * 4 * 16 * 8 * 5
+
+
+def test_the_default_model_keeps_within_its_budget():
+    autoencoder = build_autoencoder()
+    assert autoencoder.count_params() < 1.2e6
+    assert multiply_accumulates(autoencoder) < 2e9
+
+
+@pytest.mark.parametrize("build", [build_encoder, build_decoder, build_autoencoder])
+def test_an_unknown_embedding_is_refused(build):
+    with pytest.raises(ValueError, match="Received: embedding=magic"):
+        build(embedding="magic")
+
+
+def test_a_missing_or_foreign_model_file_is_refused_in_one_sentence(tmp_path):
+    with pytest.raises(FileNotFoundError, match="train one first"):
+        load_autoencoder(tmp_path / "none.keras")
+    (tmp_path / "text.keras").write_text("not a model")
+    with pytest.raises(ValueError, match="is not a trained autoencoder"):
+        load_autoencoder(tmp_path / "text.keras")
+    image = keras.Input((None, None, 3))
+    keras.Model(image, image * 2.0).save(tmp_path / "other.keras")
+    build_autoencoder(filters=12, num_blocks=1).save(tmp_path / "damaged.keras")
+    content = bytearray((tmp_path / "damaged.keras").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "damaged.keras").write_bytes(content)
+    with pytest.raises(ValueError, match="is not a trained autoencoder"):
+        load_autoencoder(tmp_path / "damaged.keras")
+    with pytest.raises(ValueError, match="is not a trained autoencoder"):
+        load_autoencoder(tmp_path / "other.keras")

@@ -1,0 +1,30 @@
+import re
+import tomllib
+from pathlib import Path
+
+import stego_lib
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_every_public_name_can_be_used():
+    for name in stego_lib.__all__:
+        assert getattr(stego_lib, name) is not None
+
+
+def test_requirements_and_pyproject_agree():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {*project["dependencies"], *project["optional-dependencies"]["notebooks"]}
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    named = {line.split("#")[0].strip() for line in lines}
+    assert named - {"", "-e ."} == wanted
+
+
+def test_modules_stay_small():
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "stego_lib").rglob("*.py")}
+    assert {name for name, length in lengths.items() if length > 400} == set()
+
+
+def test_the_library_is_pure_keras():
+    for path in (ROOT / "stego_lib").rglob("*.py"):
+        assert not re.search(r"^\s*(import|from) (tensorflow|jax|torch)\b", path.read_text(), re.MULTILINE), path

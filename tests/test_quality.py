@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from stego_lib.evaluation.quality import hide_and_reveal, measure, summary, through_png
+
+pytestmark = pytest.mark.backend
+
+
+def test_png_keeps_every_value(pairs):
+    np.testing.assert_array_equal(through_png(pairs[0]), pairs[0])
+
+
+def test_revealed_images_come_from_the_eight_bit_stego_image(pairs, tiny_autoencoder):
+    stego, revealed = hide_and_reveal(tiny_autoencoder, *pairs, batch_size=3)
+    assert stego.dtype == revealed.dtype == np.uint8
+    assert stego.shape == revealed.shape == pairs[0].shape
+    again = np.asarray(tiny_autoencoder.get_layer("decoder")(stego / np.float32(255)))
+    np.testing.assert_array_equal(revealed, np.rint(np.clip(again, 0, 1) * 255))
+    assert not np.array_equal(stego, pairs[0])
+
+
+def test_measures_equal_scikit_image(pairs):
+    covers, secrets = pairs
+    noise = np.random.default_rng(0).integers(-9, 10, covers.shape)
+    stego, revealed = (np.clip(images + noise, 0, 255).astype(np.uint8) for images in pairs)
+    quality = measure(covers, secrets, stego, revealed)
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "channel_axis": -1}
+    for name, true, predicted in (("cover", covers, stego), ("secret", secrets, revealed)):
+        for a, b, psnr, ssim in zip(true, predicted, quality[f"{name}_psnr"], quality[f"{name}_ssim"], strict=True):
+            assert psnr == pytest.approx(peak_signal_noise_ratio(a, b), abs=1e-3)
+            assert ssim == pytest.approx(structural_similarity(a, b, **options), abs=1e-3)
+
+
+def test_summary_names_means_and_the_worst_secret():
+    quality = {
+        "cover_psnr": np.array([40.0, 42.0]),
+        "cover_ssim": np.array([0.9, 1.0]),
+        "secret_psnr": np.array([30.0, 36.0]),
+        "secret_ssim": np.array([0.8, 0.9]),
+    }
+    assert summary(quality) == "n = 2, cover 41.00 dB / 0.9500, secret 33.00 dB / 0.8500, worst secret 30.00 dB"

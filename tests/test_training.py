@@ -1,0 +1,200 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from stego_lib.callbacks import EpochGallery
+from stego_lib.data import PairDataset
+from stego_lib.images import read_image
+from stego_lib.losses import psnr_loss
+from stego_lib.models import build_autoencoder, load_autoencoder
+from stego_lib.plots import read_history
+from stego_lib.training import (
+    PRESETS,
+    compile_autoencoder,
+    learning_rate_schedule,
+    prepare_folder,
+    run_settings,
+    train,
+    training_callbacks,
+)
+
+pytestmark = pytest.mark.backend
+TINY = {
+    "filters": 8,
+    "num_blocks": 1,
+    "epochs": 3,
+    "steps_per_epoch": 2,
+    "batch_size": 4,
+    "crop_size": 32,
+    "learning_rate": 1e-3,
+}
+
+
+@pytest.fixture(autouse=True)
+def _tiny_preset(monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
+
+
+@pytest.fixture(scope="module")
+def trained(pairs, tmp_path_factory):
+    """A folder in which the tiny preset was trained with seed 3."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "tiny", TINY)
+        train(folder, pairs, pairs, "tiny", seed=3)
+    return folder
+
+
+def test_training_leaves_model_history_and_gallery(trained):
+    assert {path.name for path in trained.iterdir()} == {
+        "settings.json", "history.csv", "autoencoder.keras", "loss_history.png", "gallery", "backup",
+    }  # fmt: skip
+    assert len(list((trained / "gallery").glob("epoch_*.png"))) == 3
+    assert read_image(trained / "gallery" / "epoch_001.png").std() > 10
+    history = read_history(trained / "history.csv")
+    for part in ("", "val_"):
+        for output in ("stego", "revealed"):
+            for quantity in ("loss", "psnr", "ssim"):
+                assert np.isfinite(history[f"{part}{output}_{quantity}"]).all()
+
+
+def test_the_best_epoch_is_kept(trained, pairs):
+    model = compile_autoencoder(load_autoencoder(trained / "autoencoder.keras"))
+    loss = model.evaluate(PairDataset(*pairs), verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(min(read_history(trained / "history.csv")["val_loss"]), rel=1e-4)
+
+
+def test_a_finished_training_is_not_repeated(trained, pairs):
+    content = (trained / "history.csv").read_text()
+    train(trained, pairs, pairs, "tiny", seed=3)
+    assert (trained / "history.csv").read_text() == content
+
+
+def test_the_same_seed_gives_the_same_training_and_restart_begins_anew(trained, pairs, tmp_path):
+    prepare_folder(tmp_path, {"filters": 99})
+    train(tmp_path, pairs, pairs, "tiny", seed=3, restart=True)
+    first, second = (read_history(folder / "history.csv") for folder in (trained, tmp_path))
+    np.testing.assert_array_equal(first["epoch"], second["epoch"])
+    np.testing.assert_allclose(first["loss"], second["loss"], rtol=1e-3)
+
+
+def test_training_learns(pairs):
+    autoencoder = compile_autoencoder(build_autoencoder(filters=12, num_blocks=1), 2e-3, psnr_loss)
+    batches = PairDataset(*pairs, training=True, crop_size=32, steps_per_epoch=60)
+    before = autoencoder.evaluate(PairDataset(*pairs), verbose=0, return_dict=True)
+    autoencoder.fit(batches, epochs=1, verbose=0)
+    after = autoencoder.evaluate(PairDataset(*pairs), verbose=0, return_dict=True)
+    assert after["revealed_psnr"] > before["revealed_psnr"] + 0.5
+    assert after["stego_psnr"] > 39.5
+
+
+def test_other_settings_in_the_same_folder_are_refused(pairs, tmp_path):
+    prepare_folder(tmp_path, {"filters": 8, "seed": 0})
+    with pytest.raises(ValueError, match=r"other settings \(filters 8 and not 16\)"):
+        prepare_folder(tmp_path, {"filters": 16, "seed": 0})
+
+
+def test_other_photographs_in_the_same_folder_are_refused(pairs, tmp_path):
+    prepare_folder(tmp_path, run_settings("tiny", pairs, pairs))
+    with pytest.raises(ValueError, match="other settings"):
+        prepare_folder(tmp_path, run_settings("tiny", pairs[::-1], pairs))
+
+
+@pytest.mark.parametrize("wrong", [{"period": 7}, {"embedding": "magic"}, {"preset": "huge"}])
+def test_refused_settings_leave_the_folder_free(wrong, pairs, tmp_path):
+    with pytest.raises(ValueError, match="Received: "):
+        train(tmp_path / "run", pairs, pairs, **{"preset": "tiny", **wrong})
+    assert not (tmp_path / "run").exists()
+
+
+def test_restart_deletes_nothing_of_the_users(tmp_path):
+    (tmp_path / "holiday.png").write_text("mine")
+    prepare_folder(tmp_path, {"filters": 8})
+    prepare_folder(tmp_path, {"filters": 16}, restart=True)
+    assert (tmp_path / "holiday.png").read_text() == "mine"
+
+
+SCRIPT = """
+import sys
+from stego_lib.data import load_pairs
+from stego_lib.training import PRESETS, train
+PRESETS["tiny"] = {settings}
+pairs = tuple(part[:16] for part in load_pairs("bundled", "validation"))
+train(sys.argv[1], pairs, pairs, "tiny")
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_training_ends_as_if_it_had_not_been_killed(tmp_path):
+    script = SCRIPT.format(settings={**TINY, "epochs": 5})
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "killed")], **quiet)
+    metadata = tmp_path / "killed" / "backup" / "training_metadata.json"
+    deadline = time.time() + 300
+    while not metadata.exists() and time.time() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = read_history(tmp_path / "killed" / "history.csv")
+    assert 1 <= len(before["epoch"]) < 5
+
+    for name in ("killed", "whole"):
+        subprocess.run([sys.executable, "-c", script, str(tmp_path / name)], check=True, timeout=300, **quiet)
+    resumed, whole = (read_history(tmp_path / name / "history.csv") for name in ("killed", "whole"))
+    np.testing.assert_array_equal(resumed["epoch"], range(5))
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(resumed[name], whole[name], rtol=0.01)
+
+
+def test_the_best_epoch_before_an_interruption_still_counts(tmp_path, pairs):
+    (tmp_path / "history.csv").write_text("epoch,val_loss\n0,-1.5\n1,-1.25\n")
+    callbacks = training_callbacks(tmp_path, PairDataset(*pairs), pairs)
+    checkpoint = next(c for c in callbacks if isinstance(c, keras.callbacks.ModelCheckpoint))
+    assert checkpoint.best == -1.5
+
+
+def test_a_training_that_diverges_ends_with_an_error_and_keeps_the_last_good_epoch(pairs, tmp_path, monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", {**TINY, "learning_rate": float("inf")})
+    with pytest.raises(FloatingPointError, match="diverged"):
+        train(tmp_path, pairs, pairs, "tiny")
+    assert not (tmp_path / "autoencoder.keras").exists()
+    assert not (tmp_path / "backup").exists()
+
+
+def test_learning_rate_warms_up_and_decays():
+    schedule = learning_rate_schedule(1e-3, 1000)
+    rates = [float(schedule(step)) for step in (0, 50, 100, 550, 1000, 2000)]
+    assert rates[0] == 0
+    assert rates[1] == pytest.approx(5e-4, rel=0.05)
+    assert rates[2] == pytest.approx(1e-3, rel=0.01)
+    assert rates[2] > rates[3] > rates[4]
+    assert rates[4:] == [pytest.approx(1e-5, rel=0.05)] * 2
+
+
+def test_other_learning_rates_can_be_used(pairs):
+    exponential = keras.optimizers.schedules.ExponentialDecay(1e-3, 100, 0.9)
+    assert float(compile_autoencoder(build_autoencoder(filters=8), exponential).optimizer.learning_rate) > 0
+    autoencoder = compile_autoencoder(build_autoencoder(filters=8, num_blocks=1), 1e-3)
+    plateau = keras.callbacks.ReduceLROnPlateau(monitor="loss", patience=0, min_delta=1e9)
+    history = autoencoder.fit(PairDataset(*pairs), epochs=2, verbose=0, callbacks=[plateau]).history
+    assert history["learning_rate"][1] == pytest.approx(1e-3)
+    assert float(autoencoder.optimizer.learning_rate) == pytest.approx(1e-4)
+
+
+def test_mixed_precision_trains_and_leaves_the_policy_as_it_was(pairs, tmp_path):
+    train(tmp_path, pairs, pairs, "tiny", mixed_precision=True)
+    assert np.isfinite(read_history(tmp_path / "history.csv")["loss"]).all()
+    assert keras.mixed_precision.global_policy().name == "float32"
+
+
+def test_gallery_draws_the_epoch_it_is_given(pairs, tiny_autoencoder, tmp_path):
+    callback = EpochGallery(pairs[0][:2], pairs[1][:2], tmp_path)
+    callback.set_model(tiny_autoencoder)
+    callback.on_epoch_end(4)
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch_005.png"]
