@@ -159,6 +159,7 @@ def test_the_best_epoch_before_an_interruption_still_counts(tmp_path, pairs):
     assert checkpoint.best == -1.5
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # CSVLogger
 def test_a_training_that_diverges_ends_with_an_error_and_keeps_the_last_good_epoch(pairs, tmp_path, monkeypatch):
     monkeypatch.setitem(PRESETS, "tiny", {**TINY, "learning_rate": float("inf")})
     with pytest.raises(FloatingPointError, match="diverged"):
