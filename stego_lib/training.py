@@ -20,8 +20,8 @@ PRESETS = {
     "small": {  # two minutes on two CPU cores
         "filters": 32,
         "num_blocks": 2,
-        "epochs": 6,
-        "steps_per_epoch": 400,
+        "epochs": 5,
+        "steps_per_epoch": 280,
         "batch_size": 16,
         "crop_size": 32,
         "learning_rate": 2e-3,
