@@ -29,10 +29,10 @@ def photographs(pairs, tmp_path):
 
 
 def test_evaluate_prints_one_line_and_leaves_pictures(model, photographs, tmp_path):
-    result = run("evaluate", model, "--data", photographs, "--output", "results", cwd=tmp_path)
+    result = run("evaluate", model, "--data", photographs, "--split", "all", "--output", "results", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     line = result.stdout.strip().splitlines()[-1]
-    assert line.startswith("n = 8, cover ")
+    assert line.startswith(f"{photographs}, all: n = 8, cover ")
     assert "worst secret" in line
     names = {str(path.relative_to(tmp_path / "results")) for path in (tmp_path / "results").rglob("*.png")}
     assert names >= {"gallery.png", "error_histogram.png", "stego/0001.png", "revealed/0008.png"}
