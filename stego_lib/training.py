@@ -250,7 +250,7 @@ def train(
     )
     folder = prepare_folder(folder, settings, restart)
     try:
-        autoencoder.fit(
+        history = autoencoder.fit(
             batches,
             validation_data=PairDataset(*validation_pairs),
             epochs=settings["epochs"],
@@ -263,5 +263,7 @@ def train(
         raise FloatingPointError(
             "The training has diverged; the last good epoch is kept. Lower the learning rate and restart."
         ) from error
+    if not history.epoch:
+        print(f"The training in {folder} was finished before; restart to begin anew.")
     loss_history(read_history(folder / "history.csv")).savefig(folder / "loss_history.png", dpi=100)
     return load_autoencoder(folder / "autoencoder.keras")

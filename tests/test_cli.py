@@ -7,6 +7,8 @@ import pytest
 from stego_lib.images import read_image, write_image
 from stego_lib.models import build_autoencoder
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments, cwd):
     return subprocess.run(

@@ -82,7 +82,7 @@ def test_a_modular_network_reveals_before_the_first_training_step(pairs):
 
 
 def test_every_kernel_gets_a_gradient(autoencoder, pairs):
-    autoencoder.compile(optimizer=keras.optimizers.SGD(1e-3), loss="mse")
+    autoencoder.compile(optimizer=keras.optimizers.SGD(1.0), loss="mse")
     # The last kernels start near zero: some steps, and gradients reach everything.
     inputs = {"cover": pairs[0] / np.float32(255), "secret": pairs[1] / np.float32(255)}
     before = [numpy(weight) for weight in autoencoder.trainable_weights]

@@ -24,7 +24,7 @@ from stego_lib.training import (
     training_callbacks,
 )
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.slow]
 TINY = {
     "filters": 8,
     "num_blocks": 1,
@@ -70,9 +70,10 @@ def test_the_best_epoch_is_kept(trained, pairs):
     assert loss == pytest.approx(min(read_history(trained / "history.csv")["val_loss"]), rel=1e-4)
 
 
-def test_a_finished_training_is_not_repeated(trained, pairs):
+def test_a_finished_training_is_not_repeated_and_it_is_said(trained, pairs, capsys):
     content = (trained / "history.csv").read_text()
     train(trained, pairs, pairs, "tiny", seed=3)
+    assert "was finished before" in capsys.readouterr().out
     assert (trained / "history.csv").read_text() == content
 
 
@@ -130,7 +131,6 @@ train(sys.argv[1], pairs, pairs, "tiny")
 """
 
 
-@pytest.mark.slow
 def test_a_killed_training_ends_as_if_it_had_not_been_killed(tmp_path):
     script = SCRIPT.format(settings={**TINY, "epochs": 5})
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
