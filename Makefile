@@ -30,7 +30,7 @@ lint: .venv/.installed-dev
 	$(PYTHON) -m venv .venv
 	@echo "Installing into .venv, a few minutes the first time ..."
 	$(PY) -m pip install --quiet --upgrade pip
-	$(PY) -m pip install --quiet -e .
+	$(PY) -m pip install --quiet -e ".[notebooks]"
 	touch $@
 
 .venv/.installed-dev: .venv/.installed

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import sys
+import warnings
 from pathlib import Path
 
 EXAMPLES = """examples:
@@ -23,6 +24,7 @@ def main(arguments=None):
         Exit code: 0 done, 1 a problem with what was given (2, wrong usage, exits at once).
     """
     options = _parser().parse_args(arguments)
+    warnings.formatwarning = lambda message, *_, **__: f"stego-lib: {message}\n"
     try:
         with _silenced_stderr():
             import keras  # noqa: F401
@@ -31,7 +33,7 @@ def main(arguments=None):
         print(f"stego-lib: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stego-lib: interrupted.", file=sys.stderr)
+        print("stego-lib: interrupted; a training goes on where it stopped when run again.", file=sys.stderr)
         return 1
     return 0
 
@@ -59,25 +61,42 @@ def _parser():
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train the autoencoder, or resume a training that was interrupted")
+    train = commands.add_parser(
+        "train",
+        help="train the autoencoder, or resume a training that was interrupted",
+    )
     _add_data_options(train)
     train.add_argument(
         "--validation", metavar="FOLDER", help="other photographs, for validation (default: a part of --data)"
     )
     train.add_argument("--output", metavar="FOLDER", required=True, help="where model, history and pictures go")
     train.add_argument(
-        "--preset", default="small", choices=("small", "default", "gpu"), help="size and length of the training"
+        "--preset",
+        default="small",
+        choices=("small", "default", "gpu"),
+        help="size and length: two minutes, twenty minutes, or a day on two CPU cores (default: %(default)s)",
     )
-    train.add_argument("--embedding", default="modular", choices=("modular", "residual"))
     train.add_argument(
-        "--period", type=int, default=8, help="of the modular embedding, even: larger hides better and shows more"
+        "--embedding",
+        default="modular",
+        choices=("modular", "residual"),
+        help="how the secret is put in (default: %(default)s)",
     )
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument(
+        "--period",
+        type=int,
+        default=8,
+        help="of the modular embedding, even: larger hides better and shows more (default: %(default)s)",
+    )
+    train.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
     train.add_argument("--mixed-precision", action="store_true", help="convolutions in half precision, for GPUs")
     train.add_argument("--restart", action="store_true", help="delete an earlier training in --output and begin anew")
     train.set_defaults(run=_train)
 
-    evaluate = commands.add_parser("evaluate", help="measure PSNR and SSIM through a real PNG")
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure PSNR and SSIM through a real PNG",
+    )
     evaluate.add_argument("model", type=Path, help="a trained autoencoder.keras")
     _add_data_options(evaluate)
     evaluate.add_argument(
@@ -100,7 +119,10 @@ def _add_data_options(parser):
         help="a folder of photographs, or 'bundled' (default: DIV2K, downloaded where needed)",
     )
     parser.add_argument(
-        "--image-size", type=_image_size, default=64, help="side to which photographs are resized, a multiple of 4"
+        "--image-size",
+        type=_image_size,
+        default=64,
+        help="side to which photographs are resized, a multiple of 4 (default: %(default)s)",
     )
 
 
@@ -156,6 +178,8 @@ def _write_pictures(folder, covers, secrets, stego, revealed):
     from stego_lib.images import write_image
     from stego_lib.plots import error_histogram, gallery
 
+    for leftover in (*folder.glob("stego/[0-9]*.png"), *folder.glob("revealed/[0-9]*.png")):
+        leftover.unlink()
     for index, (hidden, shown) in enumerate(zip(stego, revealed, strict=True), start=1):
         write_image(folder / "stego" / f"{index:04d}.png", hidden, overwrite=True)
         write_image(folder / "revealed" / f"{index:04d}.png", shown, overwrite=True)

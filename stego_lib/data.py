@@ -59,8 +59,8 @@ def load_pairs(source=None, split="train", image_size=64, download=True, data_fo
         photographs = np.arange(len(images))
     if len(images) < 2:
         raise ValueError(
-            f"A pair needs two photographs, and {source} has {len(images)} in its part '{split}'"
-            f"{'; of a folder, every tenth photograph is for validation' if split == 'validation' else ''}."
+            f"A pair needs two readable photographs; the part '{split}' of {source} has {len(images)}. Every tenth "
+            "photograph of a folder is for validation: use 20 or more, or another folder for that, or the split 'all'."
         )
     of_covers = photographs < len(np.unique(photographs)) // 2
     pairs = min(of_covers.sum(), (~of_covers).sum())
@@ -166,7 +166,7 @@ def load_photographs(paths, image_size=64, cache_folder=None):
             warnings.warn(f"Left out: {error}", stacklevel=2)
     images = [result for result in results if not isinstance(result, Exception)]
     images = np.stack(images) if images else np.zeros((0, image_size, image_size, 3), np.uint8)
-    if cache is not None and len(images):
+    if cache is not None and len(images) == len(paths):
         cache.parent.mkdir(parents=True, exist_ok=True)
         partial = cache.with_suffix(f".{os.getpid()}.npz")
         np.savez(partial, images=images)

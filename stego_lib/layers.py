@@ -302,8 +302,8 @@ class ModularEmbedding(_Float32Layer):
     stego'  = stego' + period where stego' < 0, stego' - period where stego' > 255
     ```
     The phase of the stego image (see `Phase`) is then the message rounded to one of `period` levels, whatever the
-    cover. The change is at most half a period (a whole one next to 0 and 255), which sets the PSNR of the cover: 46,
-    41, 35 dB for periods 4, 8, 16. Rounding passes gradients straight through.
+    cover. The change is at most half a period (a whole one next to 0 and 255), which sets the PSNR of the cover: at
+    most about 46, 41, 35 dB for periods 4, 8, 16. Rounding passes gradients straight through.
 
     Args:
         period: Even integer from 2 to 256, in 8-bit steps. Defaults to `8`.

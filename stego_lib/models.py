@@ -165,7 +165,7 @@ def load_autoencoder(path):
     """Loads a trained autoencoder for hiding and revealing.
 
     Args:
-        path: Path of a `.keras` file that `train` or the notebooks have written.
+        path: Path of a `.keras` file that `train` or the notebooks have written, or of the folder it is in.
 
     Returns:
         A `keras.Model`, not compiled.
@@ -174,7 +174,8 @@ def load_autoencoder(path):
         FileNotFoundError: If there is no such file.
         ValueError: If the file is not a trained autoencoder.
     """
-    if not Path(path).is_file():
+    path = Path(path) / "autoencoder.keras" if Path(path).is_dir() else Path(path)
+    if not path.is_file():
         raise FileNotFoundError(f"There is no model {path}: train one first.")
     try:
         autoencoder = keras.saving.load_model(path, compile=False)

@@ -157,8 +157,8 @@ def prepare_folder(folder, settings, restart=False):
         names = [name for name in {**earlier, **settings} if earlier.get(name) != settings.get(name)]
         differing = ", ".join(f"{name} {earlier.get(name)} and not {settings.get(name)}" for name in names)
         raise ValueError(
-            f"{folder} holds a training with other settings ({differing}): choose another folder, or restart to "
-            "replace it."
+            f"{folder} holds a training with other settings ({differing}): choose another folder, or restart "
+            "(--restart) to replace it."
         )
     return folder
 
@@ -264,6 +264,6 @@ def train(
             "The training has diverged; the last good epoch is kept. Lower the learning rate and restart."
         ) from error
     if not history.epoch:
-        print(f"The training in {folder} was finished before; restart to begin anew.")
+        print(f"The training in {folder} was finished before; restart (--restart) to begin anew.")
     loss_history(read_history(folder / "history.csv")).savefig(folder / "loss_history.png", dpi=100)
     return load_autoencoder(folder / "autoencoder.keras")

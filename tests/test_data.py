@@ -99,14 +99,14 @@ def test_missing_and_empty_folders_are_refused_in_one_sentence(tmp_path):
     with pytest.raises(ValueError, match="There are no photographs"):
         load_pairs(tmp_path / "empty")
     Image.fromarray(np.zeros((30, 30, 3), np.uint8)).save(tmp_path / "empty" / "one.png")
-    with pytest.raises(ValueError, match="A pair needs two photographs"):
+    with pytest.raises(ValueError, match="A pair needs two readable photographs"):
         load_pairs(tmp_path / "empty", "all")
 
 
 def test_a_folder_too_small_for_validation_says_why(folder):
     for path in sorted(folder.iterdir())[15:]:
         path.unlink()
-    with pytest.raises(ValueError, match="every tenth photograph is for validation"):
+    with pytest.raises(ValueError, match="Every tenth photograph of a folder is for validation"):
         load_pairs(folder, "validation")
 
 
