@@ -61,10 +61,7 @@ def _parser():
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    train = commands.add_parser(
-        "train",
-        help="train the autoencoder, or resume a training that was interrupted",
-    )
+    train = commands.add_parser("train", help="train the autoencoder, or resume a training that was interrupted")
     _add_data_options(train)
     train.add_argument(
         "--validation", metavar="FOLDER", help="other photographs, for validation (default: a part of --data)"
@@ -93,10 +90,7 @@ def _parser():
     train.add_argument("--restart", action="store_true", help="delete an earlier training in --output and begin anew")
     train.set_defaults(run=_train)
 
-    evaluate = commands.add_parser(
-        "evaluate",
-        help="measure PSNR and SSIM through a real PNG",
-    )
+    evaluate = commands.add_parser("evaluate", help="measure PSNR and SSIM through a real PNG")
     evaluate.add_argument("model", type=Path, help="a trained autoencoder.keras")
     _add_data_options(evaluate)
     evaluate.add_argument(
@@ -178,8 +172,9 @@ def _write_pictures(folder, covers, secrets, stego, revealed):
     from stego_lib.images import write_image
     from stego_lib.plots import error_histogram, gallery
 
-    for leftover in (*folder.glob("stego/[0-9]*.png"), *folder.glob("revealed/[0-9]*.png")):
-        leftover.unlink()
+    for leftover in folder.glob("*/[0-9][0-9][0-9][0-9].png"):
+        if leftover.parent.name in ("stego", "revealed"):
+            leftover.unlink()
     for index, (hidden, shown) in enumerate(zip(stego, revealed, strict=True), start=1):
         write_image(folder / "stego" / f"{index:04d}.png", hidden, overwrite=True)
         write_image(folder / "revealed" / f"{index:04d}.png", shown, overwrite=True)
