@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "callbacks",
         "data",
         "evaluation",
+        "files",
         "images",
         "layers",
         "losses",
@@ -24,8 +25,20 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "callbacks": ["EpochGallery"],
-        "data": ["PairDataset", "find_div2k", "load_pairs", "load_photographs"],
-        "images": ["read_image", "sharpen", "smooth", "write_image"],
+        "data": ["PairDataset", "find_div2k", "find_photographs", "load_pairs", "load_photographs"],
+        "files.codec": ["Codec", "TooFewBytesError", "load_codec"],
+        "files.stego": [
+            "AlteredError",
+            "NoRoomError",
+            "NothingHiddenError",
+            "capacity",
+            "hide",
+            "hide_file",
+            "reveal",
+            "reveal_file",
+        ],
+        "files.training": ["train_codec"],
+        "images": ["UnsupportedFileError", "read_image", "sharpen", "smooth", "write_image"],
         "layers": [
             "EightBit",
             "ModularEmbedding",
@@ -52,3 +65,4 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
 
 if "keras" in sys.modules:  # Whoever uses Keras finds the layers registered; the command line starts without it.
     from stego_lib import layers, losses, metrics, optimizers  # noqa: F401
+    from stego_lib.files import compression  # noqa: F401

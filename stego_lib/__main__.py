@@ -1,17 +1,33 @@
-"""The command line: `python -m stego_lib train | evaluate`."""
+"""The command line: `stego-lib hide | reveal | capacity | train | evaluate | train-codec | bench`."""
 
 import argparse
 import contextlib
+import getpass
+import math
 import os
 import sys
 import warnings
 from pathlib import Path
 
 EXAMPLES = """examples:
+  python -m stego_lib hide cover.jpg secret.jpg -o stego.png --ask-passphrase
+  python -m stego_lib reveal stego.png -o revealed.png --ask-passphrase
+  python -m stego_lib capacity cover.jpg secret.jpg
   python -m stego_lib train --data bundled --output outputs/demo
   python -m stego_lib train --data photos/train --validation photos/valid --preset default --output outputs/run
   python -m stego_lib evaluate outputs/run/autoencoder.keras --data photos/test --output outputs/evaluation
+  python -m stego_lib train-codec photos/train --output outputs/codec
+  python -m stego_lib bench photos/test --codec outputs/codec/codec.npz
 """
+
+HIDE = """Hides a photograph in another one. What is written has been read back and the secret found in it. Without a
+passphrase, everybody who has this program can reveal the secret. Passphrases are asked for, or read from a file, or
+else from the environment variable STEGO_LIB_PASSPHRASE. The secret may have up to 64 times the pixels of the cover."""
+REVEAL = """Reveals the photograph that is hidden in a stego image, with the passphrase that it was hidden with: asked
+for, or read from a file, or else from the environment variable STEGO_LIB_PASSPHRASE."""
+VARIABLE = "STEGO_LIB_PASSPHRASE"
+CAPACITY = """Estimates the PSNR of cover and secret with every number of bits. Needs no passphrase, and does not tell
+whether something is hidden."""
 
 
 def main(arguments=None):
@@ -26,28 +42,34 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     warnings.formatwarning = lambda message, *_, **__: f"stego-lib: {message}\n"
     try:
-        with _silenced_stderr():
-            import keras  # noqa: F401
-        options.run(options)
+        with _silenced_native_code():
+            options.run(options)
     except (OSError, ValueError, FloatingPointError) as error:
-        print(f"stego-lib: {error}", file=sys.stderr)
+        said_by_system = isinstance(error, OSError) and error.filename
+        print(f"stego-lib: {f'{error.filename}: {error.strerror}.' if said_by_system else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stego-lib: interrupted; a training goes on where it stopped when run again.", file=sys.stderr)
+        trained = options.run in (_train, _train_codec)
+        advice = "; the training goes on where it stopped when run again" if trained else ""
+        print(f"stego-lib: interrupted{advice}.", file=sys.stderr)
         return 1
     return 0
 
 
 @contextlib.contextmanager
-def _silenced_stderr():
-    """Keeps what TensorFlow's native code says while it is imported off the terminal."""
+def _silenced_native_code():
+    """Keeps what TensorFlow's native code says off the terminal; Python still writes there."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    terminal = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    stderr, terminal = sys.stderr, os.dup(2)
+    if stderr is sys.__stderr__:
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
     try:
         yield
     finally:
+        sys.stderr = stderr
         os.dup2(terminal, 2)
         os.close(terminal)
 
@@ -55,23 +77,59 @@ def _silenced_stderr():
 def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m stego_lib",
-        description="Hide photographs in photographs with a convolutional autoencoder.",
+        description="Hide photographs in photographs with convolutional autoencoders.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    hide = commands.add_parser("hide", help="hide a photograph in another one", description=HIDE, allow_abbrev=False)
+    hide.add_argument("cover", metavar="COVER", help="the photograph that everybody may see")
+    hide.add_argument("secret", metavar="SECRET", help="the photograph to hide, of any size")
+    hide.add_argument("-o", "--output", metavar="STEGO.png", required=True, help="the stego image, a lossless file")
+    hide.add_argument(
+        "--bits",
+        type=int,
+        choices=(1, 2, 3, 4),
+        help="how many of the 8 bits of every red, green and blue value are used: more make a better secret and a "
+        "noisier cover (default: the fewest with which the secret comes back at 38 dB, or else 4)",
+    )
+    hide.add_argument(
+        "--quality",
+        type=_decibels,
+        metavar="DB",
+        help="PSNR at which the secret shall come back, 'inf' for exactly as it is; the cover is changed no more than "
+        "that takes (default: the best that fits)",
+    )
+    _add_passphrase_options(hide)
+    hide.set_defaults(run=_hide)
+
+    reveal = commands.add_parser(
+        "reveal", help="reveal the photograph hidden in a stego image", description=REVEAL, allow_abbrev=False
+    )
+    reveal.add_argument("stego", metavar="STEGO", help="what hide has written, never changed since")
+    reveal.add_argument(
+        "-o", "--output", metavar="SECRET.png", required=True, help="the revealed image, a lossless file"
+    )
+    _add_passphrase_options(reveal)
+    reveal.set_defaults(run=_reveal)
+
+    capacity = commands.add_parser(
+        "capacity", help="how good cover and secret will be with 1, 2, 3 and 4 bits a sample", description=CAPACITY
+    )
+    capacity.add_argument("cover", metavar="COVER", help="the photograph that everybody may see")
+    capacity.add_argument(
+        "secret", metavar="SECRET", nargs="?", help="the photograph to hide (default: one like COVER)"
+    )
+    capacity.set_defaults(run=_capacity)
+
     train = commands.add_parser("train", help="train the autoencoder, or resume a training that was interrupted")
     _add_data_options(train)
-    train.add_argument(
-        "--validation", metavar="FOLDER", help="other photographs, for validation (default: a part of --data)"
-    )
-    train.add_argument("--output", metavar="FOLDER", required=True, help="where model, history and pictures go")
-    train.add_argument(
-        "--preset",
-        default="small",
-        choices=("small", "default", "gpu"),
-        help="size and length: two minutes, twenty minutes, or a day on two CPU cores (default: %(default)s)",
+    _add_training_options(
+        train,
+        {"small": "two minutes", "default": "twenty minutes", "gpu": "a day"},
+        validation="a part of --data",
+        output="model, history and pictures",
     )
     train.add_argument(
         "--embedding",
@@ -85,9 +143,7 @@ def _parser():
         default=8,
         help="of the modular embedding, even: larger hides better and shows more (default: %(default)s)",
     )
-    train.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
     train.add_argument("--mixed-precision", action="store_true", help="convolutions in half precision, for GPUs")
-    train.add_argument("--restart", action="store_true", help="delete an earlier training in --output and begin anew")
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="measure PSNR and SSIM through a real PNG")
@@ -103,7 +159,44 @@ def _parser():
         "--output", metavar="FOLDER", type=Path, help="where gallery, error histogram and stego images go"
     )
     evaluate.set_defaults(run=_evaluate)
+
+    train_codec = commands.add_parser("train-codec", help="train the codec, or resume a training that was interrupted")
+    train_codec.add_argument("folder", metavar="FOLDER", help="photographs, 64x64 pixels or larger, or 'bundled'")
+    _add_training_options(
+        train_codec,
+        {"small": "two minutes", "default": "an hour and a half"},
+        validation="every tenth of FOLDER",
+        output="codec.npz and the histories",
+    )
+    train_codec.set_defaults(run=_train_codec)
+
+    bench = commands.add_parser(
+        "bench", help="measure the codec beside AVIF and JPEG XL: quality at the same bytes, time, memory"
+    )
+    bench.add_argument(
+        "folder",
+        nargs="?",
+        metavar="FOLDER",
+        help="photographs; the second half is measured, at 64x64 pixels, and every second of it at its own size "
+        "(default: parts of those that scikit-image ships)",
+    )
+    bench.add_argument("--codec", metavar="FILE", help="a codec.npz (default: the one that comes with the library)")
+    bench.set_defaults(run=_bench)
     return parser
+
+
+def _add_passphrase_options(parser):
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--ask-passphrase", action="store_true", help="ask for the passphrase")
+    source.add_argument("--passphrase-file", metavar="FILE", type=Path, help="read it from the first line of a file")
+    parser.add_argument("--force", action="store_true", help="replace an existing output file")
+
+
+def _decibels(text):
+    with contextlib.suppress(ValueError):
+        if (quality := float(text)) > 0:
+            return quality
+    raise argparse.ArgumentTypeError("must be a positive number of decibels, such as 40, or inf")
 
 
 def _add_data_options(parser):
@@ -120,11 +213,120 @@ def _add_data_options(parser):
     )
 
 
+def _add_training_options(parser, presets, validation, output):
+    parser.add_argument(
+        "--validation", metavar="FOLDER", help=f"other photographs, for validation (default: {validation})"
+    )
+    parser.add_argument("--output", metavar="FOLDER", required=True, help=f"where {output} go")
+    lengths = ", ".join(f"{name}: {length}" for name, length in presets.items())
+    parser.add_argument(
+        "--preset",
+        default="small",
+        choices=tuple(presets),
+        help=f"size and length, on two CPU cores ({lengths}; default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
+    parser.add_argument("--restart", action="store_true", help="delete an earlier training in --output and begin anew")
+
+
 def _image_size(text):
     size = int(text)
     if size < 12 or size % 4:
         raise argparse.ArgumentTypeError("must be a multiple of 4, at least 12")
     return size
+
+
+def _passphrase(options, new=False):
+    if options.passphrase_file:
+        if not options.passphrase_file.is_file():
+            raise FileNotFoundError(f"There is no passphrase file {options.passphrase_file}.")
+        try:
+            passphrase = options.passphrase_file.read_bytes().decode("utf-8-sig").split("\n")[0].rstrip("\r")
+        except UnicodeDecodeError:
+            raise ValueError(f"{options.passphrase_file} is not text in UTF-8.") from None
+        if not passphrase:
+            raise ValueError(f"There is no passphrase in the first line of {options.passphrase_file}.")
+        return passphrase
+    if not options.ask_passphrase:
+        if os.environ.get(VARIABLE) == "":
+            raise ValueError(f"The environment variable {VARIABLE} is empty: unset it, or put a passphrase there.")
+        return os.environ.get(VARIABLE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            passphrase = getpass.getpass("Passphrase: ")
+            again = getpass.getpass("The same again: ") if new else passphrase
+        except (EOFError, getpass.GetPassWarning) as error:
+            raise ValueError("There is no terminal to ask for a passphrase: use --passphrase-file.") from error
+    if again != passphrase:
+        raise ValueError("The two passphrases are not the same.")
+    return passphrase
+
+
+@contextlib.contextmanager
+def _progress(what):
+    """A function to call with the part that is done; shown where somebody waits at a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(
+        total=100,
+        desc=what,
+        delay=2,
+        disable=None,
+        leave=False,
+        bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}",
+    ) as bar:
+        yield lambda part: bar.update(100 * part - bar.n)
+
+
+def _hide(options):
+    from stego_lib.files.stego import check_files, hide_file
+
+    check_files(options.output, options.force, options.cover, options.secret)
+    passphrase = _passphrase(options, new=True)
+    with _progress("Hiding") as progress:
+        hidden = hide_file(
+            options.cover,
+            options.secret,
+            options.output,
+            passphrase,
+            options.bits,
+            options.quality,
+            options.force,
+            progress,
+        )
+    bits = "1 bit" if hidden.bits == 1 else f"{hidden.bits} bits"
+    print(
+        f"{options.output}: cover {hidden.cover_psnr:.1f} dB, secret {_shown(hidden.secret_psnr)}; "
+        f"{hidden.num_bytes} bytes hidden, {bits} a sample."
+    )
+    if passphrase is None:
+        print("There is no passphrase: everybody who has this program can reveal the secret.")
+
+
+def _shown(psnr):
+    return f"{psnr:.1f} dB" if math.isfinite(psnr) else "lossless"
+
+
+def _reveal(options):
+    from stego_lib.files.stego import check_files, reveal_file
+
+    check_files(options.output, options.force, options.stego)
+    passphrase = _passphrase(options)
+    with _progress("Revealing") as progress:
+        revealed = reveal_file(options.stego, options.output, passphrase, options.force, progress)
+    print(f"{options.output}: the secret, {revealed.shape[1]}x{revealed.shape[0]} pixels.")
+
+
+def _capacity(options):
+    from stego_lib.files.stego import capacity
+    from stego_lib.images import read_image
+
+    rows = capacity(read_image(options.cover), read_image(options.secret) if options.secret else None)
+    print("bits a sample  room, bytes    cover      secret")
+    for bits, num_bytes, cover_psnr, secret_psnr in rows:
+        expected = "over 55 dB" if secret_psnr > 55 else f"{secret_psnr:.1f} dB" if secret_psnr > 0 else "no room"
+        print(f"{bits:13} {num_bytes:>12}  {cover_psnr:.1f} dB  {expected:>10}")
 
 
 def _train(options):
@@ -166,6 +368,53 @@ def _evaluate(options):
     if options.output:
         _write_pictures(options.output, covers, secrets, stego, revealed)
     print(f"{options.data or 'DIV2K'}, {options.split}: {summary(measure(covers, secrets, stego, revealed))}")
+
+
+def _train_codec(options):
+    from stego_lib.data import BUNDLED, bundled_photographs, find_photographs
+    from stego_lib.files.training import train_codec
+
+    if options.validation and Path(options.folder).resolve() == Path(options.validation).resolve():
+        raise ValueError("FOLDER and --validation must be different photographs.")
+    if options.folder == "bundled":
+        if options.validation:
+            raise ValueError("The bundled photographs have a part for validation already: leave --validation out.")
+        parts = (bundled_photographs(BUNDLED[split]) for split in ("train", "validation"))
+    elif options.validation:
+        parts = find_photographs(options.folder), find_photographs(options.validation)
+    else:
+        parts = (find_photographs(options.folder, split) for split in ("train", "validation"))
+    train_codec(options.output, *parts, options.preset, options.seed, options.restart)
+    print(f"The trained codec is {Path(options.output) / 'codec.npz'}.")
+
+
+def _bench(options):
+    try:
+        from stego_lib.evaluation.compression import compressors, quality_table, rate_distortion, speed_table
+    except ModuleNotFoundError as error:
+        if error.name != "imagecodecs":
+            raise
+        raise ValueError("bench needs the package imagecodecs: pip install imagecodecs") from error
+    import numpy as np
+
+    from stego_lib.data import BUNDLED, bundled_photographs, find_photographs, load_photographs
+    from stego_lib.files.codec import load_codec
+    from stego_lib.images import read_image
+
+    codec = load_codec(options.codec)
+    if options.folder:
+        paths = find_photographs(options.folder)
+        paths = paths[len(paths) // 2 :]
+        photographs = [read_image(path) for path in paths[::2]]
+    else:
+        photographs = [each[:384, :384] for each in bundled_photographs(sum(BUNDLED.values(), ()))]
+    print("Time, and growth of memory:", flush=True)
+    print(speed_table(max(photographs, key=np.size), codec))
+    if options.folder:
+        print("Whole photographs at 64x64 pixels, mean PSNR in dB (worst):", flush=True)
+        print(quality_table(rate_distortion(list(load_photographs(paths)), compressors(codec))))
+    print("Photographs at their own size, mean PSNR in dB (worst):", flush=True)
+    print(quality_table(rate_distortion(photographs, compressors(codec))))
 
 
 def _write_pictures(folder, covers, secrets, stego, revealed):

@@ -55,7 +55,7 @@ def load_pairs(source=None, split="train", image_size=64, download=True, data_fo
     if source == "bundled":
         images, photographs = _bundled_crops(split, image_size)
     else:
-        images = load_photographs(_photographs_of(source, split), image_size, Path(data_folder) / "cache")
+        images = load_photographs(find_photographs(source, split), image_size, Path(data_folder) / "cache")
         photographs = np.arange(len(images))
     if len(images) < 2:
         raise ValueError(
@@ -116,7 +116,21 @@ def _photographs_in(folder):
     return sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def _photographs_of(source, split):
+def find_photographs(source, split="all"):
+    """Lists the photographs of a folder.
+
+    Args:
+        source: A folder of photographs, or one with the two parts of DIV2K.
+        split: `"train"`, `"validation"` or `"all"`. DIV2K has its own two parts; of any other folder every tenth
+            photograph is for validation. Defaults to `"all"`.
+
+    Returns:
+        List of paths, sorted by name.
+
+    Raises:
+        ValueError: If there are none.
+        OSError: If the folder does not exist, or a part of DIV2K is missing.
+    """
     parts = {part: found for part in DIV2K_FOLDERS if (found := _split_folder(source, part))}
     if parts:
         wanted = DIV2K_FOLDERS if split == "all" else [split]
@@ -154,17 +168,9 @@ def load_photographs(paths, image_size=64, cache_folder=None):
                 return content["images"]
 
     def read(path):
-        try:
-            return cv2.resize(read_image(path), (image_size, image_size), interpolation=cv2.INTER_AREA)
-        except (OSError, ValueError) as error:
-            return error
+        return cv2.resize(read_image(path), (image_size, image_size), interpolation=cv2.INTER_AREA)
 
-    with ThreadPoolExecutor() as pool:
-        results = list(tqdm(pool.map(read, paths), total=len(paths), desc="Reading photographs", disable=None))
-    for error in results:
-        if isinstance(error, Exception):
-            warnings.warn(f"Left out: {error}", stacklevel=2)
-    images = [result for result in results if not isinstance(result, Exception)]
+    images = read_each(read, paths)
     images = np.stack(images) if images else np.zeros((0, image_size, image_size, 3), np.uint8)
     if cache is not None and len(images) == len(paths):
         cache.parent.mkdir(parents=True, exist_ok=True)
@@ -174,19 +180,57 @@ def load_photographs(paths, image_size=64, cache_folder=None):
     return images
 
 
+def read_each(read, photographs):
+    """Applies a function that reads to every photograph, in threads, with a progress bar.
+
+    Photographs for which it raises `OSError` or `ValueError` are left out, with the error as a warning.
+
+    Args:
+        read: Function of one photograph.
+        photographs: List of whatever the function takes.
+
+    Returns:
+        List of what the function returned.
+    """
+
+    def read_or_error(photograph):
+        try:
+            return read(photograph)
+        except (OSError, ValueError) as error:
+            return error
+
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(read_or_error, photographs)
+        results = list(tqdm(results, total=len(photographs), desc="Reading photographs", disable=None))
+    for error in results:
+        if isinstance(error, Exception):
+            warnings.warn(f"Left out: {error}", stacklevel=3)
+    return [result for result in results if not isinstance(result, Exception)]
+
+
+def bundled_photographs(names):
+    """Reads photographs that scikit-image ships.
+
+    Args:
+        names: Names in `skimage.data`.
+
+    Returns:
+        List of uint8 arrays of shape `(height, width, 3)`.
+    """
+    photographs = [getattr(skimage.data, name)() for name in names]
+    return [np.ascontiguousarray((each[0] if isinstance(each, tuple) else each)[..., :3]) for each in photographs]
+
+
 def _bundled_crops(split, image_size):
     """Squares of three sizes from every photograph of a split, half overlapping, resized by area."""
     names = sum(BUNDLED.values(), ()) if split == "all" else BUNDLED[split]
     images, photographs = [], []
-    for index, name in enumerate(names):
-        photograph = getattr(skimage.data, name)()
-        if name == "stereo_motorcycle":
-            photograph = photograph[0]
+    for index, photograph in enumerate(bundled_photographs(names)):
         for divisor in (1, 2, 4):
             side = min(photograph.shape[:2]) // divisor
             for top in range(0, photograph.shape[0] - side + 1, max(side // 2, 1)):
                 for left in range(0, photograph.shape[1] - side + 1, max(side // 2, 1)):
-                    crop = photograph[top : top + side, left : left + side, :3]
+                    crop = photograph[top : top + side, left : left + side]
                     images.append(cv2.resize(crop, (image_size, image_size), interpolation=cv2.INTER_AREA))
                     photographs.append(index)
     return np.stack(images), np.array(photographs)

@@ -1,29 +1,40 @@
 """Photographs as arrays: reading, lossless writing, 8-bit conversion, sharpening and smoothing."""
 
+import contextlib
+import io
+import math
+import os
+import secrets
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 LOSSLESS_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
 
 
-def read_image(path):
+class UnsupportedFileError(ValueError):
+    """A file is not a whole image of a format that can be read."""
+
+
+def read_image(path, as_stored=False):
     """Reads a photograph of any common format as 8-bit RGB.
 
-    The EXIF orientation is applied; grey, palette and CMYK become RGB; 16 bits become 8; transparent parts are laid on
-    white.
+    The EXIF orientation is applied; colours of another profile become sRGB; grey, palette and CMYK become RGB; 16 bits
+    become 8; transparent parts are laid on white. Of an animation the first picture is read.
 
     Args:
         path: Path of the file.
+        as_stored: Whether orientation and colour profile are left alone: what is hidden in a stego image is in its
+            samples. Defaults to `False`.
 
     Returns:
         uint8 array of shape `(height, width, 3)`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a whole, readable image.
+        UnsupportedFileError: If the file is not a whole, readable image.
     """
     path = Path(path)
     if not path.exists():
@@ -31,17 +42,28 @@ def read_image(path):
     try:
         with Image.open(path) as image:
             image.load()
-            image = ImageOps.exif_transpose(image)
-            if image.mode.startswith("I;16"):
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            if image.mode in ("I", "F"):
-                raise ValueError("its pixels have more than 16 bits")
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is not a whole, readable image: {error}.") from error
+            return np.asarray(image.convert("RGB") if as_stored else _rgb(ImageOps.exif_transpose(image)))
+    except Exception as error:  # Pillow and its plugins raise what they like
+        raise UnsupportedFileError(f"{path} is not a whole, readable image: {error}.") from error
+
+
+def _rgb(image):
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("its pixels have more than 16 bits")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    if image.mode not in ("L", "CMYK"):
+        image = image.convert("RGB")
+    if profile:
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):  # one that does not fit is no reason to refuse
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if "sRGB" not in ImageCms.getProfileDescription(profile):
+                return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    return image.convert("RGB")
 
 
 def write_image(path, image, overwrite=False):
@@ -56,21 +78,115 @@ def write_image(path, image, overwrite=False):
     Raises:
         ValueError: If the suffix is not one of a lossless format.
         FileExistsError: If the file exists and may not be replaced.
+        OSError: If the file cannot be written.
+    """
+    check_output(path, overwrite)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, encode_image(image, path), overwrite)
+
+
+def check_output(path, overwrite=False):
+    """Makes sure that an image may be written to a file.
+
+    Args:
+        path: Path of the file.
+        overwrite: Whether an existing file may be replaced. Defaults to `False`.
+
+    Raises:
+        ValueError: If the suffix is not one of a lossless format.
+        FileExistsError: If the file exists and may not be replaced.
     """
     path = Path(path)
     if path.suffix.lower() not in LOSSLESS_SUFFIXES:
         raise ValueError(
             f"Cannot write {path}: a hidden photograph survives only in lossless files, {', '.join(LOSSLESS_SUFFIXES)}."
         )
-    if path.exists() and not overwrite:
+    if path.is_dir() or (path.exists() and not overwrite):
         raise FileExistsError(f"{path} exists already.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+
+
+def encode_image(image, path):
+    """Makes the content of a lossless file.
+
+    Args:
+        image: uint8 or float array in [0, 1] of shape `(height, width, 3)`.
+        path: Path of the file; its suffix decides about the format.
+
+    Returns:
+        bytes; no metadata.
+    """
+    content = io.BytesIO()
+    Image.fromarray(to_uint8(image)).save(content, format=Image.registered_extensions()[Path(path).suffix.lower()])
+    return content.getvalue()
+
+
+def decode_image(content):
+    """Reads the content of a file made by `encode_image`.
+
+    Args:
+        content: bytes.
+
+    Returns:
+        uint8 array of shape `(height, width, 3)`.
+    """
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+
+
+def write_file(path, content, overwrite=False):
+    """Writes a file, all of it or nothing: under another name, which it loses only when it is safely on the disk.
+
+    Args:
+        path: Path of the file.
+        content: bytes.
+        overwrite: Whether an existing file may be replaced. Defaults to `False`.
+
+    Raises:
+        FileExistsError: If the file exists and may not be replaced.
+        OSError: If the file cannot be written.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
     try:
-        Image.fromarray(to_uint8(image)).save(partial, format=Image.registered_extensions()[path.suffix.lower()])
-        partial.replace(path)
+        with open(partial, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            partial.replace(path)
+        else:
+            _name(partial, path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise type(error)(f"Cannot write {path}: {error.strerror}.") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _name(partial, path):
+    """Gives a file a name that no other file has."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise FileExistsError(f"{path} exists already.") from None
+    except OSError:  # a file system without links
+        if path.exists():
+            raise FileExistsError(f"{path} exists already.") from None
+        partial.replace(path)
+
+
+def image_psnr(image, other):
+    """Computes the PSNR of two 8-bit images of any size, without copies of them.
+
+    Args:
+        image: uint8 array of shape `(height, width, 3)`.
+        other: uint8 array of the same shape.
+
+    Returns:
+        Number in dB, higher is better; infinite for equal images.
+    """
+    error = cv2.norm(image, other, cv2.NORM_L2SQR) / image.size
+    return 10 * math.log10(255**2 / error) if error else math.inf
 
 
 def to_uint8(image):

@@ -217,7 +217,7 @@ class EightBit(_Float32Layer):
     """
 
     def call(self, inputs):
-        return _round(255.0 * ops.clip(inputs, 0.0, 1.0)) / 255.0
+        return rounded(255.0 * ops.clip(inputs, 0.0, 1.0)) / 255.0
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -334,7 +334,7 @@ class ModularEmbedding(_Float32Layer):
 
     def call(self, cover, message):
         message = ops.clip(message, -message_limit(self.period), message_limit(self.period))
-        value = _round(255.0 * cover + self.period * _wrap(message - _phase(cover, self.period)))
+        value = rounded(255.0 * cover + self.period * _wrap(message - _phase(cover, self.period)))
         back_in_range = ops.cast(value < 0.0, "float32") - ops.cast(value > 255.0, "float32")
         return (value + self.period * back_in_range) / 255.0
 
@@ -365,7 +365,8 @@ def _wrap(x):
     return x - ops.stop_gradient(ops.round(x))
 
 
-def _round(x):
+def rounded(x):
+    """Rounds to integers; the gradient passes straight through."""
     return x + ops.stop_gradient(ops.round(x) - x)
 
 

@@ -312,3 +312,13 @@ def _centred(image, name):
 def _check_embedding(embedding):
     if embedding not in EMBEDDINGS:
         raise ValueError(f"`embedding` must be one of {EMBEDDINGS}. Received: embedding={embedding}")
+
+
+def jit_compile():
+    """Decides about XLA: under TensorFlow it makes convolutions on a CPU slower, and JAX cannot do without it.
+
+    Returns:
+        The argument `jit_compile` for `compile`.
+    """
+    without = keras.backend.backend() == "tensorflow" and keras.distribution.list_devices()[0].startswith("cpu")
+    return False if without else "auto"

@@ -12,7 +12,7 @@ from stego_lib.data import PairDataset
 from stego_lib.layers import ResidualEmbedding
 from stego_lib.losses import CombinedLoss
 from stego_lib.metrics import psnr, ssim
-from stego_lib.models import build_autoencoder, load_autoencoder
+from stego_lib.models import build_autoencoder, jit_compile, load_autoencoder
 from stego_lib.optimizers import ConvMuon
 from stego_lib.plots import loss_history, read_history
 
@@ -93,14 +93,12 @@ def compile_autoencoder(
         cover_weight = 1.0 if residual else 0.1
     cover_loss = cover_loss or CombinedLoss(psnr_weight=0.0 if residual else 1.0)
     secret_loss = secret_loss or CombinedLoss()
-    # Under TensorFlow, XLA makes convolutions on a CPU slower; JAX cannot do without it.
-    without_xla = keras.backend.backend() == "tensorflow" and keras.distribution.list_devices()[0].startswith("cpu")
     autoencoder.compile(
         optimizer=ConvMuon(learning_rate),
         loss={"stego": cover_loss, "revealed": secret_loss},
         loss_weights={"stego": cover_weight, "revealed": secret_weight},
         metrics={"stego": [psnr, ssim], "revealed": [psnr, ssim]},
-        jit_compile=False if without_xla else "auto",
+        jit_compile=jit_compile(),
     )
     return autoencoder
 
@@ -122,10 +120,22 @@ def run_settings(preset, train_pairs, validation_pairs, **settings):
     """
     if preset not in PRESETS:
         raise ValueError(f"`preset` must be one of {tuple(PRESETS)}. Received: preset={preset}")
-    fingerprint = hashlib.sha256()
-    for images in (*train_pairs, *validation_pairs):
-        fingerprint.update(repr(images.shape).encode() + images.tobytes())
-    return {**PRESETS[preset], **settings, "data": fingerprint.hexdigest()[:16]}
+    return {**PRESETS[preset], **settings, "data": fingerprint(*train_pairs, *validation_pairs)}
+
+
+def fingerprint(*arrays):
+    """Makes a name for photographs that is another one if anything in them changes.
+
+    Args:
+        *arrays: Arrays of any shape.
+
+    Returns:
+        String of 16 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(repr(array.shape).encode() + array.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def prepare_folder(folder, settings, restart=False):
@@ -146,9 +156,9 @@ def prepare_folder(folder, settings, restart=False):
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "settings.json"
     if restart:
-        for name in ("settings.json", "history.csv", "autoencoder.keras", "loss_history.png"):
+        for name in ("settings.json", "history.csv", "autoencoder.keras", "loss_history.png", "codec.npz"):
             (folder / name).unlink(missing_ok=True)
-        for name in ("gallery", "backup"):
+        for name in ("gallery", "backup", "context", "synthesis"):
             shutil.rmtree(folder / name, ignore_errors=True)
     if not path.exists():
         path.write_text(json.dumps(settings, indent=2))

@@ -4,13 +4,17 @@ import importlib
 import keras
 import numpy as np
 import pytest
+import skimage.data
 
 import stego_lib
 
 pytestmark = pytest.mark.backend
 MODULES = [
     importlib.import_module(f"stego_lib.{name}")
-    for name in ("data", "layers", "losses", "metrics", "models", "optimizers")
+    for name in (
+        *("data", "layers", "losses", "metrics", "models", "optimizers"),
+        *("files.codec", "files.compression", "files.quantization", "files.seal", "files.stego", "files.training"),
+    )
 ]
 EXAMPLES = [
     test for module in MODULES for test in doctest.DocTestFinder(exclude_empty=True).find(module) if test.examples
@@ -19,7 +23,12 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("test", EXAMPLES, ids=lambda test: test.name)
 def test_examples_run_and_give_what_they_say(test):
-    names = {"keras": keras, "np": np, **{name: getattr(stego_lib, name) for name in stego_lib.__all__}}
+    names = {
+        "keras": keras,
+        "np": np,
+        "skimage": skimage,
+        **{name: getattr(stego_lib, name) for name in stego_lib.__all__},
+    }
     names |= test.globs
     for example in test.examples:
         if example.want:

@@ -1,0 +1,1 @@
+"""Photographs as files: the codec."""

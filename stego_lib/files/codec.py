@@ -1,0 +1,613 @@
+"""The codec: photographs to bytes and back, with a learned context model and a range coder."""
+
+import binascii
+import contextlib
+import itertools
+import logging
+import struct
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import constriction
+import numpy as np
+
+from stego_lib.files.compression import (
+    BLOCK,
+    DEPTH,
+    FRACTIONS,
+    KERNEL_GRID,
+    MULTIPLIER,
+    SCALES,
+    STEPS,
+    ContextModel,
+    blocks_of,
+    build_synthesis,
+    check_exactness,
+)
+from stego_lib.files.quantization import NEXT_STATE, Tables, quantize
+from stego_lib.images import image_psnr
+from stego_lib.models import jit_compile
+
+FORMAT = 1
+PADDING = 16  # the context model wants sides of the latents in multiples of this
+HALO = 5  # latents around a window that a network of the context model looks at
+SYNTHESIS_HALO = 8  # the same of the synthesis network
+LARGE = 2**19  # samples of an image for which a step next to the best one is good enough
+ROWS = 64  # of blocks that are transformed at once
+PATCH = 48  # side, in latents, of the patches of a large photograph by which its step is guessed
+MAX_SIDE = 2**16 - 1
+REST = 0.6  # part of the search for a step that is thought to remain after every trial
+
+HEAD = 9  # bytes before the payload
+DAMAGED = "The data are not a whole stream: damaged or cut short."
+ESCAPED = constriction.stream.model.Uniform(2**16)
+
+
+@contextlib.contextmanager
+def _without_retracing_warnings():
+    """Many networks, each compiled for a few shapes, are not the repeated tracing that TensorFlow takes them for."""
+
+    def is_other(record):
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
+
+
+class TooFewBytesError(ValueError):
+    """Not even the coarsest step fits into the bytes that are allowed."""
+
+
+class Latents(NamedTuple):
+    """Quantized latents and how sure the context model was, arrays of shape `(batch, height / 4, width / 4, 48)`.
+
+    `values` are in units of the step, int16; `levels` are the predicted scales as indices of `SCALES`, uint8.
+    """
+
+    values: np.ndarray
+    levels: np.ndarray
+
+
+class Quantized(NamedTuple):
+    """What was found for one step."""
+
+    index: int
+    latents: Latents
+    bits: float
+    coded: list
+
+
+def load_codec(path=None):
+    """Loads a trained codec.
+
+    Args:
+        path: Path of a `codec.npz` made by `train_codec`. Defaults to `None`, the weights that come with the library.
+
+    Returns:
+        `Codec`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a codec, or the sums of its context model could grow too large to be exact.
+        RuntimeError: If this machine does not convolve in float32.
+
+    Example:
+
+    >>> codec = load_codec()
+    >>> codec.decode(codec.encode(skimage.data.astronaut()[:100, :150], quality=40)).shape
+    (100, 150, 3)
+    """
+    path = Path(path or files("stego_lib") / "weights" / "codec.npz")
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return Codec(dict(content))
+    except (ValueError, KeyError, EOFError, OSError, TypeError) as error:
+        raise ValueError(f"{path} is not a codec: {error}.") from error
+
+
+class Codec:
+    """Compresses photographs into any number of bytes.
+
+    Blocks of 4x4 pixels are transformed to 48 principal components, quantized along a trellis, and written by a range
+    coder under probabilities that a network predicts from what is written already. That network computes in fixed
+    point: every machine and backend predicts the same. Another network refines what was quantized.
+
+    Args:
+        content: Dictionary of arrays, the content of a `codec.npz`.
+        window: Side, in latents, of the windows in which large photographs are computed; changes speed and memory, not
+            the streams. Defaults to `128`.
+        batch_size: Windows that are computed at once, likewise. Defaults to `2`.
+    """
+
+    def __init__(self, content, window=128, batch_size=2):
+        if int(content["format"]) != FORMAT:
+            raise ValueError(f"its format is {int(content['format'])}, not {FORMAT}")
+        check_exactness()
+        self.content, self.window, self.batch_size = content, window, batch_size
+        self.mean, self.basis = content["mean"], content["basis"]
+        self.tables = Tables(np.split(content["masses"], content["ends"][:-1]))
+        self.context = ContextModel(content["deviations"], content["octaves"], int(content["filters"]))
+        self.context.set_fixed_point(content)
+        weights = [content[f"synthesis_{number}"] for number in range(int(content["synthesis_weights"]))]
+        self.synthesis = build_synthesis(content["deviations"], weights[0].shape[-1], len(weights) // 4 - 1)
+        self.synthesis.set_weights(weights)
+        for network in (*self.context.networks, self.synthesis):
+            network.compile(jit_compile=jit_compile())
+
+    def save(self, path):
+        """Writes the codec into one file.
+
+        Args:
+            path: Path of the `.npz` file.
+        """
+        np.savez_compressed(path, **self.content)
+
+    def encode(self, image, max_bytes=None, step=None, quality=None, progress=None):
+        """Compresses a photograph: to a number of bytes, to a quality, or with a given step of the quantizer.
+
+        With the finest step, 1/8, the image always comes back exactly; natural photographs mostly do from a step of 1
+        on. That takes 4 to 8 bits a sample.
+
+        Args:
+            image: uint8 array of shape `(height, width, 3)`, RGB, any size.
+            max_bytes: The most bytes; the quality is the best that fits.
+            step: Step of the quantizer in grey levels, 0.125 to 254; the nearest of the 705 steps there are is taken.
+            quality: PSNR in dB, or `float("inf")`; the bytes are the fewest that reach it.
+            progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
+
+        Returns:
+            bytes.
+
+        Raises:
+            TooFewBytesError: If not even the coarsest step fits into the bytes.
+            ValueError: If the image is not of that kind, or not exactly one of the three is given.
+        """
+        image = np.asarray(image)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ValueError(
+                "`image` must be a uint8 array of shape (height, width, 3). "
+                f"Received: dtype={image.dtype}, shape={image.shape}"
+            )
+        if max(image.shape) > MAX_SIDE:
+            raise ValueError(f"`image` must not be longer than {MAX_SIDE} pixels. Received: shape={image.shape}")
+        if [max_bytes, step, quality].count(None) != 2:
+            raise ValueError("Exactly one of `max_bytes`, `step` and `quality` must be given.")
+        if step is not None and not 2 * STEPS[0] <= step <= 2 * STEPS[-1]:
+            raise ValueError(f"`step` must be from {2 * STEPS[0]} to {2 * STEPS[-1]}. Received: step={step}")
+        latents = self.analyze(image[None])
+        evaluations = itertools.count()
+
+        def quantized(index):
+            rest = REST ** next(evaluations)
+            report = progress and (lambda part: progress(1 - rest * (1 - (1 - REST) * part)))
+            return self._quantized(latents, index, report)
+
+        if step is not None:
+            data = self._stream(image.shape, quantized(_nearest(step)))
+        elif max_bytes is not None:
+            index, data = self._fitting(image.shape, latents, quantized, 8 * (max_bytes - HEAD))
+            while len(data) > max_bytes:
+                if index == len(STEPS) - 1:
+                    raise TooFewBytesError(f"At least {len(data)} bytes are needed. Received: max_bytes={max_bytes}")
+                index += 1
+                data = self._stream(image.shape, quantized(index))
+        else:
+            _, data = self._reaching(image, latents, quantized, quality)
+        if progress:
+            progress(1.0)
+        return data
+
+    def decode(self, data, max_pixels=2**27, progress=None):
+        """Decompresses a photograph.
+
+        Args:
+            data: bytes that `encode` returned.
+            max_pixels: The most pixels that the image may have. Defaults to `2**27`.
+            progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
+
+        Returns:
+            uint8 array of shape `(height, width, 3)`.
+
+        Raises:
+            ValueError: If the data are not a whole stream of this format, or the image is larger than allowed. Of
+                65536 damaged streams one passes the check and makes a wrong image.
+        """
+        (height, width), index, payload = _parsed(data)
+        if height * width > max_pixels:
+            raise ValueError(f"The image has {height} x {width} pixels, and only {max_pixels} are allowed.")
+        words = np.frombuffer(payload + bytes(-len(payload) % 4), "<u4").astype("uint32")
+        coder = constriction.stream.queue.RangeDecoder(words)
+        try:
+            latents = self._dequantized(-(-height // BLOCK), -(-width // BLOCK), index, coder, progress)
+        except AssertionError as error:  # so says the range coder that no symbol fits
+            raise ValueError(DAMAGED) from error
+        if not coder.maybe_exhausted():
+            raise ValueError(DAMAGED)
+        image = self._restored(latents, index)[:height, :width]
+        if progress:
+            progress(1.0)
+        return image
+
+    def estimate(self, image, max_bytes):
+        """Estimates how good an image will be in so many bytes, without compressing all of a large one.
+
+        Args:
+            image: uint8 array of shape `(height, width, 3)`.
+            max_bytes: List of numbers of bytes.
+
+        Returns:
+            List of PSNR in dB, higher is better; NaN where the image does not fit.
+        """
+        latents = self.analyze(image[None])
+        patches = _patches(latents, 6)
+        bits, decibels = [], []
+        for index in range(64, len(STEPS), 64):
+            quantized = self._quantized(patches, index)
+            bits.append(quantized.bits / patches.size)
+            decibels.append(_decibels(self._refined(quantized.latents, index), patches))
+        wanted = [8 * (number - HEAD) / latents.size for number in max_bytes]
+        return np.interp(wanted, bits[::-1], decibels[::-1], left=np.nan).tolist()
+
+    def analyze(self, images):
+        """Transforms images to latents.
+
+        Args:
+            images: uint8 array of shape `(batch, height, width, 3)`; sides that are not multiples of 4 are padded by
+                reflection.
+
+        Returns:
+            float32 array of shape `(batch, height / 4, width / 4, 48)`, in grey levels.
+        """
+        _, height, width, _ = images.shape
+        padded = np.pad(images, ((0, 0), (0, -height % BLOCK), (0, -width % BLOCK), (0, 0)), "symmetric")
+        blocks = blocks_of(padded)
+        latents = np.empty(blocks.shape, "float32")
+        for start in range(0, blocks.shape[1], ROWS):
+            rows = slice(start, start + ROWS)
+            latents[:, rows] = (blocks[:, rows] - self.mean) @ self.basis
+        return latents
+
+    def quantize(self, images, index):
+        """Quantizes the latents of images as they would be coded.
+
+        Args:
+            images: uint8 array of shape `(batch, height, width, 3)`.
+            index: Of the step.
+
+        Returns:
+            `Latents`.
+        """
+        return self._quantized(self.analyze(images), index).latents
+
+    def predict_scales(self, image, step):
+        """Looks at what the context model expects of an image.
+
+        Args:
+            image: uint8 array of shape `(height, width, 3)`.
+            step: Step of the quantizer in grey levels.
+
+        Returns:
+            float32 array of shape `(height / 4, width / 4, 48)`: the scale of the distribution that was predicted for
+            every latent, in grey levels; small where the network is sure.
+        """
+        index = _nearest(step)
+        return np.float32(SCALES)[self.quantize(image[None], index).levels[0]] * STEPS[index]
+
+    def _refined(self, latents, index, finish=lambda refined: refined):
+        def refined(values):
+            inputs = [values.astype("float32"), np.full(len(values), index, "int32")]
+            return [finish(self.synthesis.predict_on_batch(inputs))]
+
+        return self._in_windows(refined, [latents.values], SYNTHESIS_HALO)[0]
+
+    def _restored(self, latents, index):
+        """The image, to the next whole block."""
+
+        def pixels(refined):
+            return np.clip(np.rint(refined @ self.basis.T + self.mean), 0, 255).astype("uint8")
+
+        blocks = self._refined(latents, index, pixels)[0]
+        height, width, _ = blocks.shape
+        blocks = blocks.reshape(height, width, BLOCK, BLOCK, 3).swapaxes(1, 2)
+        return blocks.reshape(height * BLOCK, width * BLOCK, 3)
+
+    def _fitting(self, shape, latents, quantized, bits):
+        """The finest step that takes no more than so many bits, and the stream."""
+        samples = latents.size
+        bits = bits * 0.9995 - 32  # what the range coder adds
+
+        def excess(latents, quantized):
+            return lambda index: (quantized(index).bits - bits * latents.size / samples) / latents.size
+
+        guess = int(np.clip(500 - 85 * bits / samples, 0, len(STEPS) - 1))
+        guess = self._guessed(latents, excess, guess, 1 / 80)
+        best = {}
+
+        def kept(index):
+            result = quantized(index)
+            if result.bits <= bits:  # only the stream is kept: it is small
+                best["fits"] = index, self._stream(shape, result)
+            return (result.bits - bits) / samples
+
+        _bracketed(kept, guess, 1 / 80, 1 / 80 if samples > LARGE else 0)
+        last = len(STEPS) - 1
+        return best.get("fits") or (last, self._stream(shape, quantized(last)))
+
+    def _reaching(self, image, latents, quantized, quality):
+        """The coarsest step that reaches a PSNR, and the stream."""
+        best = {}
+
+        def excess(latents, quantized):
+            def of(index):
+                refined = self._refined(quantized(index).latents, index)
+                return _decibels(refined, latents) - quality
+
+            return of
+
+        def kept(index):
+            result = quantized(index)
+            restored = self._restored(result.latents, index)[: image.shape[0], : image.shape[1]]
+            reached = image_psnr(restored, image)
+            if reached >= quality:
+                best["reaches"] = index, self._stream(image.shape, result)
+            if np.isinf(reached) or np.isinf(quality):
+                return np.inf if reached >= quality else -np.inf
+            return reached - quality - tolerance + 1e-9
+
+        slope = 5.5 / 64
+        tolerance = slope if latents.size > LARGE else 0
+        guess = int(np.clip(256 + 64 * np.log2(255 / 0.55 / 10 ** (min(quality, 99) / 20)), 0, len(STEPS) - 1))
+        guess = self._guessed(latents, excess, guess, slope)
+        _bracketed(kept, guess, slope, tolerance)
+        return best.get("reaches") or (0, self._stream(image.shape, quantized(0)))
+
+    def _guessed(self, latents, excess, guess, slope):
+        """A better guess of the step for a large photograph, from patches of it."""
+        patches = _patches(latents, 12)
+        if patches is latents:
+            return guess
+        excess = excess(patches, lambda index: self._quantized(patches, index))
+        _, high = _bracketed(excess, guess, slope, slope)
+        return min(high, len(STEPS) - 1)
+
+    def _go_through(self, shape, index, decide, progress=None):
+        """Goes through the passes of the context model, with the latents of each in chains.
+
+        A chain runs through the channels of the group, both phases where a pass has two, and some columns; the longer
+        it is, the more the trellis gains. `decide` is called with the tables and the centres of the latents and
+        whether they are coded, arrays of shape `(length, chains)`, and the places of the pass and their shape before
+        they were chained; it returns their values relative to the centres.
+        """
+        batch, height, width = shape
+        padded = batch, height + -height % PADDING, width + -width % PADDING
+        inside = np.zeros(padded[1:], bool)
+        inside[:height, :width] = True
+        latents = Latents(*(np.zeros((*padded, DEPTH), kind) for kind in ("int16", "uint8")))
+        done = 0
+
+        def decided(places, distributions):
+            nonlocal done
+            *sides, channels = distributions[0][0].shape
+            shape = len(places), channels, *sides
+            eighths, levels = np.empty(shape, "int32"), np.empty(shape, "uint8")
+            for number, (mean, scale) in enumerate(distributions):
+                eighths[number] = np.moveaxis(np.rint(mean * FRACTIONS), -1, 0)
+                levels[number] = np.moveaxis(np.clip(np.rint(scale), 0, len(SCALES) - 1), -1, 0)
+            distributions.clear()  # they are large
+            centres = (eighths + FRACTIONS // 2) // FRACTIONS
+            eighths -= FRACTIONS * centres - FRACTIONS // 2
+            numbers = levels * np.uint16(FRACTIONS) + eighths.astype("uint16")
+            del eighths
+            active = np.stack([inside[rows, columns] for rows, columns, _ in places])[:, None, None]
+            active = np.broadcast_to(active, shape)
+            offsets = decide(*map(_chained, (numbers, centres, active)), places, shape)
+            values = centres + _unchained(offsets, shape)
+            for array, parts in zip(latents, (values, levels), strict=True):
+                for place, part in zip(places, parts, strict=True):
+                    array[:, *place] = np.moveaxis(part, 0, -1)
+            done += values.size
+            if progress:
+                progress(done / latents.values.size)
+            return [np.moveaxis(value, 0, -1).astype("float32") for value in values]
+
+        self.context.go_through(np.full(batch, index, "int32"), padded, self._predicted, decided, np)
+        return Latents(*(array[:, :height, :width] for array in latents))
+
+    def _quantized(self, latents, index, progress=None):
+        """Quantizes latents, of shape `(batch, height, width, 48)`."""
+        coded, bits = [], []
+
+        def decide(numbers, centres, active, places, shape):
+            x = np.zeros(shape, "float32")
+            for plane, place in zip(x, places, strict=True):
+                here = np.moveaxis(latents[:, *place], -1, 0) / STEPS[index]
+                plane[..., : here.shape[2], : here.shape[3]] = here
+            offsets, odd = quantize(_chained(x) - centres, self.tables, numbers, active, MULTIPLIER)
+            numbers = (numbers + odd.astype("uint16") * np.uint16(len(self.tables) // 2))[active]
+            symbols = ((offsets + odd * np.sign(offsets)) // 2).astype("int16")[active]
+            bits.append(self.tables.bits(numbers, symbols).sum(dtype="float64"))
+            escaped = (centres + offsets)[active][np.abs(symbols) > self.tables.reach[numbers]]
+            coded.append((numbers, symbols, escaped, np.count_nonzero(active, 1)))
+            return offsets
+
+        found = self._go_through(latents.shape[:3], index, decide, progress)
+        return Quantized(index, found, sum(bits), coded)
+
+    def _stream(self, shape, quantized):
+        coder = constriction.stream.queue.RangeEncoder()
+        for *arrays, values, counts in quantized.coded:
+            ends = np.cumsum(counts)[:-1]
+            for numbers, symbols in zip(*(np.split(array, ends) for array in arrays), strict=True):
+                reach = self.tables.reach[numbers]
+                escaped = np.abs(symbols) > reach
+                symbols = np.where(escaped, 2 * reach + 1, symbols + reach).astype("int32")
+                for number, chosen in _grouped(numbers):
+                    coder.encode(symbols[chosen], self.tables.model(number))
+                if escaped.any():
+                    here, values = np.split(values, [np.count_nonzero(escaped)])
+                    coder.encode(here.astype("int32") + 2**15, ESCAPED)
+        payload = coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
+        return _head(shape, quantized.index, payload) + payload
+
+    def _dequantized(self, height, width, index, coder, progress):
+        def decide(numbers, centres, active, *_):
+            offsets = np.zeros(centres.shape, "int32")
+            states = np.zeros(centres.shape[1], "uint8")
+            for i, here in enumerate(active):
+                odd = states[here] >> 1
+                tables = numbers[i, here] + odd * np.uint16(len(self.tables) // 2)
+                reach = self.tables.reach[tables]
+                symbols = np.empty(len(tables), "int32")
+                for number, chosen in _grouped(tables):
+                    symbols[chosen] = coder.decode(self.tables.model(number), len(chosen))
+                symbols -= reach
+                found = 2 * symbols - odd * np.sign(symbols)
+                if (escaped := symbols > reach).any():
+                    found[escaped] = coder.decode(ESCAPED, int(escaped.sum())) - 2**15 - centres[i, here][escaped]
+                    symbols = (found + odd * np.sign(found)) // 2
+                offsets[i, here] = found
+                states[here] = NEXT_STATE[states[here], symbols & 1]
+            return offsets
+
+        return self._go_through((1, height, width), index, decide, progress)
+
+    def _predicted(self, network, inputs):
+        """What a network of the context model says, exactly."""
+
+        def predicted(*windows):
+            outputs = network.predict_on_batch(list(windows) if len(windows) > 1 else windows[0])
+            return outputs if isinstance(outputs, list) else [outputs]
+
+        *state, parameters = self._in_windows(predicted, inputs if isinstance(inputs, list) else [inputs], HALO)
+        parameters = parameters * np.float32(KERNEL_GRID)
+        parameters -= 0.5
+        np.rint(parameters, out=parameters)
+        parameters += 0.5
+        parameters /= KERNEL_GRID
+        return (*state, parameters) if state else parameters
+
+    @_without_retracing_warnings()
+    def _in_windows(self, function, inputs, halo):
+        """Applies a function from arrays (batch, height, width, channels) to a list of such, in windows if large."""
+        batch, *sides = inputs[0].shape[:3]
+        if max(sides) <= self.window + 2 * halo:
+            return function(*inputs)
+        # As few windows as there must be, all of one size, and no larger than that takes.
+        steps = [-(-side // -(-side // self.window)) for side in sides]
+        cuts = [
+            [(start, min(start + step, side)) for start in range(0, side, step)]
+            for side, step in zip(sides, steps, strict=True)
+        ]
+        sizes = [min(step + 2 * halo, side) for side, step in zip(sides, steps, strict=True)]
+        places = list(itertools.product(range(batch), *cuts))
+        results = None
+        for start in range(0, len(places), self.batch_size):
+            some = places[start : start + self.batch_size]
+            seen = [
+                [_seen(cut, side, size, halo) for cut, side, size in zip(cuts, sides, sizes, strict=True)]
+                for _, *cuts in some
+            ]
+            windows = [
+                np.stack([x[image, *cuts] for (image, *_), cuts in zip(some, seen, strict=True)]) for x in inputs
+            ]
+            outputs = function(*windows)
+            if results is None:
+                results = [np.empty((batch, *sides, output.shape[-1]), output.dtype) for output in outputs]
+            for result, output in zip(results, outputs, strict=True):
+                for (image, *cuts), around, window in zip(some, seen, output, strict=True):
+                    inner = [slice(a - s.start, b - s.start) for (a, b), s in zip(cuts, around, strict=True)]
+                    result[image, *(slice(a, b) for a, b in cuts)] = window[*inner]
+        return results
+
+
+def _columns(shape):
+    """How many columns one chain runs through."""
+    return next(columns for columns in (8, 4, 2, 1) if columns * shape[1] <= 48 and not shape[-1] % columns)
+
+
+def _chained(x):
+    """Array of phases, channels, images, rows, columns -> array of shape `(length, chains)`."""
+    columns = _columns(x.shape)
+    x = x.reshape(*x.shape[:-1], -1, columns)
+    return np.moveaxis(x, -1, 0).reshape(columns * x.shape[0] * x.shape[1], -1)
+
+
+def _unchained(x, shape):
+    columns = _columns(shape)
+    return np.moveaxis(x.reshape(columns, *shape[:-1], -1), 0, -1).reshape(shape)
+
+
+def _nearest(step):
+    """Index of a step of the quantizer, which is twice the unit of the values."""
+    return int(np.abs(np.log2(2 * STEPS / step)).argmin())
+
+
+def _grouped(numbers):
+    """Every table, and where its symbols are."""
+    order = np.argsort(numbers, kind="stable")
+    found, starts = np.unique(numbers[order], return_index=True)
+    return zip(found.tolist(), np.split(order, starts[1:]), strict=False)  # nothing is split into one part
+
+
+def _seen(cut, side, size, halo):
+    start = min(max(cut[0] - halo, 0), side - size)
+    return slice(start, start + size)
+
+
+def _decibels(refined, latents):
+    """PSNR of the image that these latents make, about: rounding it to 8 bits adds a twelfth to the error."""
+    return 10 * np.log10(255**2 / (((refined - latents) ** 2).mean(dtype="float64") + 1 / 12))
+
+
+def _bracketed(excess, guess, slope, tolerance):
+    """Finds two neighbouring steps between which something that falls as they grow passes zero."""
+    low, high, last = -1, len(STEPS), None
+    while high - low > 1:
+        value = excess(guess)
+        low, high = (guess, high) if value > 0 else (low, guess)
+        if -tolerance <= value <= 0:
+            break
+        if np.isinf(value):
+            guess, last = (low + high) // 2, None
+            continue
+        if last and last[0] != guess:
+            slope = np.clip((last[1] - value) / (guess - last[0]), slope / 2, slope * 2)
+        last = guess, value
+        guess = int(np.clip(guess + np.ceil(value / slope), low + 1, high - 1))
+    return low, high
+
+
+def _patches(latents, number):
+    """At most so many patches, spread over a large photograph; a small one as it is."""
+    rows, columns = (np.arange(PATCH // 2, length - PATCH, 4 * PATCH) for length in latents.shape[1:3])
+    if len(rows) * len(columns) < 4:
+        return latents
+    patches = [latents[0, i : i + PATCH, j : j + PATCH] for i, j in itertools.product(rows, columns)]
+    return np.stack(patches[:: -(-len(patches) // number)])
+
+
+def _head(shape, index, payload):
+    fields = struct.pack("<BHHH", FORMAT, index, *shape[:2])
+    return fields + struct.pack("<H", binascii.crc_hqx(fields + payload, 0))
+
+
+def _parsed(data):
+    """Sides, index of the step, and payload of a stream."""
+    data = bytes(data)
+    if len(data) < HEAD:
+        raise ValueError(DAMAGED)
+    version, index, height, width, check = struct.unpack("<BHHHH", data[:HEAD])
+    if binascii.crc_hqx(data[: HEAD - 2] + data[HEAD:], 0) != check:
+        raise ValueError(DAMAGED)
+    if version != FORMAT:
+        raise ValueError(f"The stream has format {version}, and only {FORMAT} can be read.")
+    if not height or not width or index >= len(STEPS):
+        raise ValueError(DAMAGED)
+    return (height, width), index, data[HEAD:]

@@ -1,0 +1,354 @@
+"""Photographs hidden in photographs, as arrays and as files: codec, seal and embedding together."""
+
+import functools
+import math
+import os
+import struct
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from stego_lib.files.embedding import embed, expected_errors, extract_body, extract_header, room
+from stego_lib.files.seal import SALT, TAG, Seal
+from stego_lib.images import check_output, decode_image, encode_image, image_psnr, read_image, write_file
+
+VERSION = 1
+FIELDS = "<BBI"  # what the header says: version, bits, length of the body
+HEADER = SALT + struct.calcsize(FIELDS) + TAG
+BITS = (1, 2, 3, 4)
+GOOD = 38.0  # dB; a secret that comes back like this needs no more bits
+POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
+MARGIN = 1.0  # dB by which an estimate may be wrong
+SMALLEST = 16  # pixels, side of a cover
+LARGEST = 64  # a secret has at most so many times the pixels of its cover
+
+
+class NothingHiddenError(ValueError):
+    """Nothing is hidden in the image, or the passphrase is another one: nobody can tell which."""
+
+
+class AlteredError(ValueError):
+    """The image was altered after the secret had been hidden."""
+
+
+class NoRoomError(ValueError):
+    """The secret does not fit into the cover."""
+
+
+class Hidden(NamedTuple):
+    """A stego image, and how good it is: PSNR in dB of cover and secret, bits a sample, bytes embedded."""
+
+    stego: np.ndarray
+    bits: int
+    num_bytes: int
+    cover_psnr: float
+    secret_psnr: float
+
+
+class Capacity(NamedTuple):
+    """What a number of bits a sample offers: bytes for the secret, and the PSNR in dB of cover and secret."""
+
+    bits: int
+    num_bytes: int
+    cover_psnr: float
+    secret_psnr: float
+
+
+def hide(cover, secret, passphrase=None, bits=None, quality=None, details=False, progress=None):
+    """Hides a photograph in another one of any size.
+
+    The secret is compressed, sealed with the passphrase, and embedded in the low bits of the cover's samples. What was
+    embedded is extracted again and compared before it is returned.
+
+    Args:
+        cover: uint8 array of shape `(height, width, 3)`, RGB, at least 16x16.
+        secret: uint8 array of shape `(height, width, 3)`, RGB, any size up to 64 times the pixels of the cover.
+        passphrase: String that is needed to reveal the secret; `None` lets everybody reveal it. Defaults to `None`.
+        bits: Bits of every sample that are used, 1 to 4: the cover keeps 51, 46, 41 or 35 dB. Defaults to `None`, the
+            fewest with which the secret comes back at 38 dB or better, or else 4.
+        quality: PSNR in dB at which the secret shall come back. No more samples are used than that takes; fewer
+            changes are harder to detect. Defaults to `None`, the best quality that fits.
+        details: Whether to return more than the image. Defaults to `False`.
+        progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
+
+    Returns:
+        The stego image, uint8 array of the cover's shape, to be kept in a lossless file; with `details`, `Hidden`.
+
+    Raises:
+        NoRoomError: If the secret does not fit into the cover.
+        ValueError: If an argument is wrong.
+
+    Example:
+
+    >>> cover, secret = skimage.data.astronaut()[:128, :128], skimage.data.coffee()[:100, :150]
+    >>> stego = hide(cover, secret, "correct horse battery staple")
+    >>> reveal(stego, "correct horse battery staple").shape
+    (100, 150, 3)
+    """
+    hidden = _hide(cover, secret, passphrase, bits, quality, progress, lambda stego: stego)
+    return hidden if details else hidden.stego
+
+
+def reveal(stego, passphrase=None, progress=None):
+    """Reveals a photograph that `hide` has hidden.
+
+    Args:
+        stego: uint8 array of shape `(height, width, 3)`, exactly as `hide` returned it.
+        passphrase: The one that it was hidden with. Defaults to `None`.
+        progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
+
+    Returns:
+        The secret, uint8 array of shape `(height, width, 3)`.
+
+    Raises:
+        NothingHiddenError: If nothing is hidden, or the passphrase is another one.
+        AlteredError: If the image was altered since.
+        ValueError: If the image was made by a newer version, or the array is of another kind.
+    """
+    data = _extract(_checked("stego", stego), passphrase)
+    return _codec().decode(data, _max_pixels(stego.shape), progress)
+
+
+def hide_file(
+    cover_path, secret_path, output_path, passphrase=None, bits=None, quality=None, overwrite=False, progress=None
+):
+    """Hides a photograph file in another one.
+
+    The file is written only after what it will hold has been read and the secret found in it. No metadata of the cover
+    are kept: colours are converted to sRGB.
+
+    Args:
+        cover_path: Path of the cover: JPEG, PNG, WebP, AVIF, TIFF or BMP.
+        secret_path: Path of the secret, likewise.
+        output_path: Path of the stego image: `.png`, or another lossless format.
+        passphrase: As of `hide`.
+        bits: As of `hide`.
+        quality: As of `hide`.
+        overwrite: Whether an existing file may be replaced; never the cover or the secret. Defaults to `False`.
+        progress: As of `hide`.
+
+    Returns:
+        `Hidden`.
+
+    Raises:
+        NoRoomError: If the secret does not fit into the cover.
+        OSError: If a file cannot be read or written, or exists.
+        ValueError: If a file is not a whole image, the format of the output would destroy the secret, or an argument
+            is wrong.
+    """
+    check_files(output_path, overwrite, cover_path, secret_path)
+    written = []
+
+    def through_file(stego):
+        written[:] = [encode_image(stego, output_path)]
+        return decode_image(written[0])
+
+    hidden = _hide(read_image(cover_path), read_image(secret_path), passphrase, bits, quality, progress, through_file)
+    write_file(output_path, written[0], overwrite)
+    return hidden
+
+
+def reveal_file(stego_path, output_path, passphrase=None, overwrite=False, progress=None):
+    """Reveals the photograph that is hidden in a file.
+
+    Args:
+        stego_path: Path of the file that `hide_file` wrote.
+        output_path: Path of the revealed image: `.png`, or another lossless format.
+        passphrase: As of `reveal`.
+        overwrite: Whether an existing file may be replaced; never the stego image. Defaults to `False`.
+        progress: As of `reveal`.
+
+    Returns:
+        The secret, uint8 array of shape `(height, width, 3)`.
+
+    Raises:
+        NothingHiddenError: If nothing is hidden, or the passphrase is another one.
+        AlteredError: If the image was altered since.
+        OSError: If a file cannot be read or written, or exists.
+        ValueError: If the file is not a whole image, was made by a newer version, or the output is not lossless.
+    """
+    check_files(output_path, overwrite, stego_path)
+    revealed = reveal(read_image(stego_path, as_stored=True), passphrase, progress)
+    write_file(output_path, encode_image(revealed, output_path), overwrite)
+    return revealed
+
+
+def capacity(cover, secret=None):
+    """Estimates how good cover and secret will be with every number of bits. Says nothing about what is hidden.
+
+    Args:
+        cover: uint8 array of shape `(height, width, 3)`.
+        secret: uint8 array of shape `(height, width, 3)`; `None` takes the cover itself for one. Defaults to `None`.
+
+    Returns:
+        List of `Capacity` for 1 to 4 bits; the PSNR of a secret that does not fit is NaN.
+
+    Raises:
+        NoRoomError: If the cover is smaller than 16x16 pixels, or the secret has more than 64 times its pixels.
+    """
+    cover = _checked("cover", cover)
+    secret = cover if secret is None else _checked("secret", secret)
+    rooms = _rooms(cover.shape)
+    _check_size(secret, cover)
+    values = np.bincount(cover.reshape(-1), minlength=256) / cover.size
+    covers = [10 * math.log10(255**2 / (values @ expected_errors(bits))) for bits in BITS]
+    return list(map(Capacity, BITS, rooms, covers, _codec().estimate(secret, rooms)))
+
+
+def check_files(output_path, overwrite, *inputs):
+    """Makes sure that there are input files, and that the output may be written.
+
+    Args:
+        output_path: Path of the output.
+        overwrite: Whether an existing file may be replaced; never an input.
+        *inputs: Paths of the inputs.
+
+    Raises:
+        OSError: If an input or the folder of the output does not exist, or the output exists and may not be replaced.
+        ValueError: If the format of the output is not lossless, or the output is an input.
+    """
+    output_path = Path(output_path)
+    for path in inputs:
+        if not Path(path).exists():
+            raise FileNotFoundError(f"There is no file {path}.")
+        if output_path.exists() and output_path.samefile(path):
+            raise ValueError(f"{output_path} is the input itself: choose another name for the output.")
+    check_output(output_path, overwrite)
+    if not output_path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {output_path.parent}.")
+
+
+def _hide(cover, secret, passphrase, bits, quality, progress, written):
+    """Hides, and compares with what is read from what `written` returns."""
+    cover, secret = _checked("cover", cover), _checked("secret", secret)
+    if bits is not None and (not isinstance(bits, int) or bits not in BITS):
+        raise ValueError(f"`bits` must be 1, 2, 3 or 4. Received: bits={bits}")
+    if quality is not None and not quality > 0:
+        raise ValueError(f"`quality` must be a positive number of decibels. Received: quality={quality}")
+    rooms = dict(zip(BITS, _rooms(cover.shape), strict=True))
+    _check_size(secret, cover)
+    furthest = 0.0
+
+    def part(start, end):
+        def report(done):
+            nonlocal furthest
+            furthest = max(furthest, start + done * (end - start))
+            if progress:
+                progress(furthest)
+
+        return report
+
+    salt = os.urandom(SALT)
+    seal = Seal(passphrase, salt)
+    if quality is not None:
+        data = _codec().encode(secret, quality=quality, progress=part(0, 0.6))
+        bits = _fewest(len(data), rooms, bits)
+        revealed = _codec().decode(data, progress=part(0.6, 0.9))
+    else:
+        data, bits, revealed = _best(secret, rooms, bits, part)
+    header = struct.pack(FIELDS, VERSION, bits, len(data) + TAG)
+    body = seal.close(1, data, header)
+    stego = embed(cover, salt + seal.close(0, header), body, bits, seal.seed, fill=quality is None)
+    if _extract(written(stego), passphrase) != data:
+        raise AlteredError("What was written is not what is read from it.")
+    secret_psnr = image_psnr(secret, revealed)
+    if secret_psnr < POOR and quality is None:
+        warnings.warn(f"The secret will come back at only {secret_psnr:.1f} dB: take {_remedy(bits)}.", stacklevel=3)
+    part(0, 1)(1)
+    return Hidden(stego, bits, len(data), image_psnr(cover, stego), secret_psnr)
+
+
+def _fewest(length, rooms, bits):
+    """The fewest bits that have room for so many bytes."""
+    for number in BITS if bits is None else (bits,):
+        if length <= rooms[number]:
+            return number
+    raise NoRoomError(
+        f"The secret needs {length} bytes at that quality, and with bits={number} the cover has room for "
+        f"{rooms[number]}: take {_remedy(number)}, or a lower quality."
+    )
+
+
+def _best(secret, rooms, bits, part):
+    """The secret at the best quality that fits: into the bits given, or the fewest that are enough."""
+    from stego_lib.files.codec import TooFewBytesError
+
+    choices = [bits]
+    if bits is None:
+        expected = _codec().estimate(secret, list(rooms.values()))
+        choices = [number for number, psnr in zip(BITS, expected, strict=True) if psnr >= GOOD - MARGIN] or [BITS[-1]]
+    for number in choices:
+        try:
+            data = _codec().encode(secret, max_bytes=rooms[number], progress=part(0, 0.6))
+        except TooFewBytesError as error:
+            raise NoRoomError(
+                f"With bits={number} the cover has room for {rooms[number]} bytes, too few for the secret at any "
+                f"quality: take {_remedy(number)}."
+            ) from error
+        revealed = _codec().decode(data, progress=part(0.6, 0.9))
+        if image_psnr(secret, revealed) >= GOOD:
+            break
+    return data, number, revealed
+
+
+def _remedy(bits):
+    return ("" if bits == BITS[-1] else "more bits, ") + "a larger cover or a smaller secret"
+
+
+def _extract(stego, passphrase):
+    """The stream that is hidden in an image."""
+    opened = None
+    if (found := extract_header(stego, HEADER)) is not None:
+        seal = Seal(passphrase, found[:SALT])
+        opened = seal.open(0, found[SALT:])
+    if opened is None:
+        raise NothingHiddenError(
+            "Nothing is hidden in this image, or the passphrase is another one, or the image was altered since."
+        )
+    version, bits, length = struct.unpack(FIELDS, opened)
+    if version != VERSION:
+        raise ValueError(f"The image has format {version}, and only {VERSION} can be read: take a newer stego_lib.")
+    data = None
+    if bits in BITS and length <= room(stego.shape, HEADER, bits):
+        data = seal.open(1, extract_body(stego, HEADER, length, bits, seal.seed), opened)
+    if data is None:
+        raise AlteredError("A secret is hidden in this image, but the image was altered since: it cannot be revealed.")
+    return data
+
+
+def _check_size(secret, cover):
+    if secret.shape[0] * secret.shape[1] > _max_pixels(cover.shape):
+        raise NoRoomError(
+            f"The secret has more than {LARGEST} times the pixels of the cover: take {_remedy(BITS[-1])}."
+        )
+
+
+def _max_pixels(shape):
+    """The most pixels that a secret may have in a cover of this shape: enough, and no bomb."""
+    return min(LARGEST * shape[0] * shape[1], 2**27)
+
+
+def _rooms(shape):
+    """Bytes that the stream may have, for every number of bits."""
+    if min(shape[:2]) < SMALLEST:
+        raise NoRoomError(f"A cover of {shape[1]}x{shape[0]} pixels has no room: take one of 16x16 pixels or more.")
+    return [room(shape, HEADER, bits) - TAG for bits in BITS]
+
+
+def _checked(name, image):
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(
+            f"`{name}` must be a uint8 array of shape (height, width, 3). "
+            f"Received: dtype={image.dtype}, shape={image.shape}"
+        )
+    return image
+
+
+@functools.cache
+def _codec():
+    from stego_lib.files.codec import load_codec  # imports Keras: errors that need none come at once
+
+    return load_codec()

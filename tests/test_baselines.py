@@ -1,0 +1,45 @@
+import imagecodecs
+import numpy as np
+import pytest
+import skimage.data
+
+from stego_lib.evaluation.baselines import avif, jpegxl
+from stego_lib.evaluation.compression import quality_table, rate_distortion, speed_table
+from stego_lib.files.codec import load_codec
+
+IMAGE = skimage.data.astronaut()[100:228, 150:278]
+
+
+@pytest.mark.parametrize(("compress", "decode"), [(avif, imagecodecs.avif_decode), (jpegxl, imagecodecs.jpegxl_decode)])
+def test_the_best_file_that_fits_is_found(compress, decode):
+    sizes, errors = [], []
+    for budget in (3000, 9000):
+        data, decoded = compress(IMAGE, budget)
+        np.testing.assert_array_equal(decode(data), decoded)
+        assert 0.8 * budget < len(data) <= budget
+        sizes.append(len(data))
+        errors.append(np.mean((IMAGE.astype("float32") - decoded) ** 2))
+    assert errors[0] > errors[1]
+    assert compress(IMAGE, 10) is None
+
+
+def test_rate_distortion_is_measured_on_what_was_decoded():
+    def halved(image, max_bytes):
+        assert max_bytes == image.size * 2 // 8 - 64
+        return b"", image // 2 * 2
+
+    measured = rate_distortion(
+        [IMAGE, IMAGE[:64]], {"halved": halved, "none": lambda image, max_bytes: None}, bits=(2,)
+    )
+    expected = [10 * np.log10(255**2 / np.mean(image % 2)) for image in (IMAGE, IMAGE[:64])]
+    np.testing.assert_allclose(measured["halved"][:, 0], expected)
+    assert np.isnan(measured["none"]).all()
+    assert f"| 2 | {np.mean(expected):.2f} ({min(expected):.1f}) | nan (nan) |" in quality_table(measured, bits=(2,))
+
+
+@pytest.mark.slow
+def test_the_speed_table_has_a_line_for_every_size():
+    table = speed_table(IMAGE, load_codec(), megapixels=(0.01, 0.05))
+    assert len(table.splitlines()) == 4
+    assert "| 0.05 |" in table
+    assert "MP/s" in table

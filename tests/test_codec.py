@@ -1,0 +1,284 @@
+import contextlib
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import skimage.data
+
+from stego_lib.files import codec as codec_module
+from stego_lib.files.codec import HEAD, Codec, _head, load_codec
+from stego_lib.files.compression import STEPS
+
+pytestmark = pytest.mark.slow
+STREAM = Path(__file__).parent / "data" / "chelsea.stream"
+LATENTS = "f23a7ad83ee8d47cf5e253405bcfe2b7637682945d84069b712b114da976520d"
+GUARD = {1: 44.25, 2: 50.22, 3: 56.50}
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return load_codec()
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    return skimage.data.chelsea()[40:168, 60:252]
+
+
+def psnr(image, decoded):
+    error = np.mean((image.astype("float64") - decoded) ** 2)
+    return np.inf if error == 0 else 10 * np.log10(255**2 / error)
+
+
+def latents(codec, data):
+    """Latents of a stream, and the image."""
+    found = []
+    restored = codec._restored
+    codec._restored = lambda latents, index: found.append(latents.values.copy()) or restored(latents, index)
+    try:
+        image = codec.decode(data)
+    finally:
+        codec._restored = restored
+    return found[0], image
+
+
+def contents(name, height, width):
+    generator = np.random.default_rng(height * 1000 + width)
+    if name == "photograph":
+        return np.resize(skimage.data.astronaut()[100:, 150:], (height, width, 3))
+    if name == "noise":
+        return generator.integers(0, 256, (height, width, 3), "uint8")
+    if name == "checkerboard":
+        return np.uint8(np.indices((height, width)).sum(0) % 2 * 255)[..., None].repeat(3, 2)
+    if name == "stripes":
+        return np.resize(np.uint8([[255, 0, 0], [0, 255, 255], [255, 255, 0]]), (height, width, 3))
+    return np.full((height, width, 3), {"black": 0, "white": 255}[name], "uint8")
+
+
+SIZES = [(1, 1), (1, 7), (9, 1), (64, 64), (50, 77)]
+CONTENTS = ["photograph", "noise", "checkerboard", "stripes", "black", "white"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_any_image_comes_back_with_the_quality_that_was_asked_for(codec, size):
+    for name in CONTENTS:
+        image = contents(name, *size)
+        decoded = codec.decode(codec.encode(image, quality=36))
+        assert decoded.shape == image.shape
+        assert decoded.dtype == np.uint8
+        assert psnr(image, decoded) >= 36, name
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("size", SIZES[3:])
+def test_the_finest_step_and_infinite_quality_are_lossless(codec, size):
+    for name in ("photograph", "noise", "stripes"):
+        image = contents(name, *size)
+        np.testing.assert_array_equal(codec.decode(codec.encode(image, step=0.125)), image, name)
+        np.testing.assert_array_equal(codec.decode(codec.encode(image, quality=float("inf"))), image, name)
+
+
+@pytest.mark.backend
+def test_a_budget_is_kept_and_used(codec, photograph):
+    for bits in (0.5, 1, 2, 3):
+        budget = int(photograph.size * bits / 8)
+        data = codec.encode(photograph, max_bytes=budget)
+        assert 0.985 * budget <= len(data) <= budget
+
+
+def test_more_bytes_give_more_quality_until_nothing_is_lost(codec, photograph):
+    image = photograph[:64, :64]
+    qualities = [psnr(image, codec.decode(codec.encode(image, max_bytes=n))) for n in (800, 1600, 3200, 6400, 20000)]
+    assert qualities == sorted(qualities)
+    assert qualities[-1] == np.inf
+
+
+def test_quality_is_reached_with_few_bytes(codec, photograph):
+    data = codec.encode(photograph, quality=40)
+    assert 40 <= psnr(photograph, codec.decode(data)) < 40.15
+    assert len(data) <= len(codec.encode(photograph, quality=41))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "Exactly one"),
+        ({"step": 4, "quality": 40}, "Exactly one"),
+        ({"step": 0.01}, "`step` must be from 0.125"),
+        ({"max_bytes": 20}, r"At least \d+ bytes are needed"),
+        ({"max_bytes": -5}, r"At least \d+ bytes are needed"),
+    ],
+)
+def test_wrong_arguments_are_named(codec, photograph, options, message):
+    with pytest.raises(ValueError, match=message):
+        codec.encode(photograph, **options)
+
+
+def test_as_many_bytes_as_the_error_names_are_enough(codec, photograph):
+    with pytest.raises(ValueError, match="At least") as error:
+        codec.encode(photograph, max_bytes=20)
+    needed = int(str(error.value).split()[2])
+    assert len(codec.encode(photograph, max_bytes=needed)) == needed
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((8, 8, 3)),
+        np.zeros((8, 8), "uint8"),
+        np.zeros((8, 8, 4), "uint8"),
+        np.zeros((0, 8, 3), "uint8"),
+    ],
+)
+def test_other_arrays_are_refused(codec, image):
+    with pytest.raises(ValueError, match="uint8 array of shape"):
+        codec.encode(image, quality=40)
+
+
+@pytest.mark.backend
+def test_windows_and_batches_do_not_change_the_stream(codec, photograph):
+    image = np.pad(photograph, ((0, 61), (0, 33), (0, 0)), "symmetric")
+    data = codec.encode(image, step=6)
+    expected, decoded = latents(codec, data)
+    for window, batch_size in ((16, 1), (16, 8), (32, 3)):
+        other = Codec(codec.content, window, batch_size)
+        assert other.encode(image, step=6) == data
+        found, image_of_other = latents(other, data)
+        np.testing.assert_array_equal(found, expected)
+        assert np.abs(image_of_other.astype(int) - decoded).max() <= 1  # the synthesis network rounds like any float
+
+
+@pytest.mark.backend
+def test_compiled_by_xla_or_not_the_latents_are_the_same(codec, photograph):
+    data = codec.encode(photograph, step=6)
+    expected, _ = latents(codec, data)
+    for jit_compile in (False, True):
+        other = Codec(codec.content)
+        for network in other.context.networks:
+            network.compile(jit_compile=jit_compile, run_eagerly=keras.backend.backend() == "jax" and not jit_compile)
+        np.testing.assert_array_equal(latents(other, data)[0], expected)
+
+
+DECODE = """
+import hashlib, sys
+from pathlib import Path
+from test_codec import latents
+from stego_lib.files.codec import load_codec
+for path in sys.argv[1:]:
+    print(hashlib.sha256(latents(load_codec(), Path(path).read_bytes())[0].tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_the_other_backend_decodes_the_same_latents_with_any_number_of_threads(codec, photograph, tmp_path, threads):
+    other = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
+    paths, expected = [], []
+    for number, step in enumerate((0.5, 3, 20)):
+        paths.append(tmp_path / f"{number}.stream")
+        paths[-1].write_bytes(codec.encode(photograph, step=step))
+        expected.append(hashlib.sha256(latents(codec, paths[-1].read_bytes())[0].tobytes()).hexdigest())
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": other,
+        "TF_NUM_INTRAOP_THREADS": threads,
+        "OMP_NUM_THREADS": threads,
+        "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={'true' if threads == '2' else 'false'}",
+        "PYTHONPATH": str(Path(__file__).parent),
+    }
+    command = [sys.executable, "-c", DECODE, *map(str, paths)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == expected
+
+
+@pytest.mark.backend
+def test_a_stream_of_long_ago_decodes_to_the_same_latents(codec):
+    found, image = latents(codec, STREAM.read_bytes())
+    assert hashlib.sha256(found.astype("<i2").tobytes()).hexdigest() == LATENTS
+    assert psnr(skimage.data.chelsea(), image) > 38
+
+
+@pytest.mark.backend
+def test_damaged_streams_are_refused(codec, photograph):
+    data = codec.encode(photograph[:40, :40], step=8)
+    damaged = [data[:length] for length in range(0, len(data), 7)]
+    damaged += [data[:i] + bytes([data[i] ^ 1 << i % 8]) + data[i + 1 :] for i in range(0, len(data), 5)]
+    damaged += [data + b"x", b"", np.random.default_rng(0).bytes(500)]
+    for each in damaged:
+        with pytest.raises(ValueError, match=r"^[A-Z][^\n]*\.$"):
+            codec.decode(each)
+
+
+def test_forged_streams_with_a_right_checksum_end_in_an_image_or_an_error(codec):
+    generator = np.random.default_rng(0)
+    for _ in range(30):
+        shape = tuple(int(side) for side in generator.integers(1, 70, 2))
+        payload = generator.bytes(int(generator.integers(0, 3000)))
+        data = _head(shape, int(generator.integers(len(STEPS))), payload) + payload
+        with contextlib.suppress(ValueError):
+            assert codec.decode(data).shape == (*shape, 3)
+
+
+def test_no_image_larger_than_allowed_is_decoded(codec, photograph):
+    data = codec.encode(photograph, step=16)
+    with pytest.raises(ValueError, match=r"128 x 192 pixels, and only 24575 are allowed"):
+        codec.decode(data, max_pixels=24575)
+    assert codec.decode(data, max_pixels=24576).shape == photograph.shape
+    huge = _head((65535, 65535), 300, b"")
+    with pytest.raises(ValueError, match="are allowed"):
+        codec.decode(huge)
+
+
+def test_a_stream_of_another_format_is_named(codec, monkeypatch):
+    monkeypatch.setattr(codec_module, "FORMAT", 2)
+    data = _head((8, 8), 300, b"1234") + b"1234"
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="format 2"):
+        codec.decode(data)
+
+
+def test_the_stream_has_few_bytes_beside_its_payload(codec):
+    assert HEAD == 9
+    assert len(codec.encode(np.full((64, 64, 3), 128, "uint8"), step=20)) < 60
+
+
+def test_progress_rises_to_one(codec, photograph):
+    for call in (
+        lambda progress: codec.encode(photograph, max_bytes=9000, progress=progress),
+        lambda progress: codec.encode(photograph[:64, :64], quality=float("inf"), progress=progress),
+        lambda progress: codec.decode(codec.encode(photograph, step=8), progress=progress),
+    ):
+        parts = []
+        call(parts.append)
+        assert parts == sorted(parts)
+        assert len(parts) > 5
+        assert parts[-1] == 1
+
+
+def test_a_codec_is_saved_and_loaded(codec, photograph, tmp_path):
+    codec.save(tmp_path / "codec.npz")
+    assert load_codec(tmp_path / "codec.npz").encode(photograph, step=8) == codec.encode(photograph, step=8)
+
+
+def test_other_files_are_no_codecs(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*none\.npz"):
+        load_codec(tmp_path / "none.npz")
+    (tmp_path / "text.npz").write_text("text")
+    np.savez(tmp_path / "other.npz", x=np.zeros(3))
+    np.savez(tmp_path / "newer.npz", format=np.array(99))
+    for name in ("text.npz", "other.npz", "newer.npz"):
+        with pytest.raises(ValueError, match=rf"{name} is not a codec"):
+            load_codec(tmp_path / name)
+
+
+def test_the_shipped_weights_are_as_good_as_the_model_card_says(codec):
+    """The mean PSNR at 1, 2 and 3 bits a sample on photographs of scikit-image."""
+    images = [skimage.data.chelsea(), skimage.data.astronaut(), skimage.data.coffee()]
+    for bits, expected in GUARD.items():
+        decoded = [codec.decode(codec.encode(image, max_bytes=image.size * bits // 8 - 64)) for image in images]
+        assert np.mean(list(map(psnr, images, decoded))) == pytest.approx(expected, abs=0.1)

@@ -1,0 +1,135 @@
+import keras
+import numpy as np
+import pytest
+import skimage.data
+from conftest import gradient
+
+from stego_lib.files.compression import (
+    LIMIT,
+    STEPS,
+    ContextModel,
+    FixedPointConv2D,
+    KernelSum,
+    RateModel,
+    blocks_of,
+    build_analysis,
+    build_synthesis,
+    check_exactness,
+    principal_components,
+)
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(scope="module")
+def rate_model():
+    keras.utils.set_random_seed(0)
+    mean, basis, deviations = principal_components(skimage.data.astronaut()[None])
+    octaves = np.rint(np.log2(deviations) * 64) / 64
+    return RateModel(build_analysis(mean, basis), ContextModel(deviations, octaves, filters=8))
+
+
+def test_fixed_point_convolution_is_exact():
+    generator = np.random.default_rng(0)
+    x = generator.integers(-LIMIT, LIMIT + 1, (2, 9, 9, 40)).astype("float32")
+    layer = FixedPointConv2D(7, 3, None)
+    layer.build(x.shape)
+    layer.bias.assign(generator.normal(size=7))
+    kernel = np.rint(keras.ops.convert_to_numpy(layer.kernel).astype("float64") * 256)
+    bias = np.rint(keras.ops.convert_to_numpy(layer.bias).astype("float64") * 2**14)
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).astype("int64")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))
+    expected = (np.einsum("bhwcij,ijcf->bhwf", windows, kernel.astype("int64")) + bias + 0.5) / 256
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(x)), expected)
+
+
+@pytest.mark.parametrize("activation", ["relu", "linear"])
+def test_fixed_point_activations_are_integers_within_the_limit(activation):
+    x = np.random.default_rng(0).integers(-LIMIT, LIMIT + 1, (1, 8, 8, 3)).astype("float32")
+    y = keras.ops.convert_to_numpy(FixedPointConv2D(4, 3, activation, keras.initializers.RandomNormal(stddev=2.0))(x))
+    np.testing.assert_array_equal(y, np.rint(y))
+    assert y.min() == (0 if activation == "relu" else -LIMIT)
+    assert y.max() == LIMIT
+
+
+def test_fixed_point_convolution_passes_gradients_and_is_rebuilt_from_its_config():
+    x = np.random.default_rng(0).integers(-9, 10, (1, 8, 8, 3)).astype("float32")
+    layer = FixedPointConv2D(4, 3)
+    assert np.abs(gradient(lambda x: keras.ops.sum(layer(x)), x)).max() > 0
+    assert FixedPointConv2D.from_config(layer.get_config()).get_config() == layer.get_config()
+    with pytest.raises(ValueError, match="activation"):
+        FixedPointConv2D(4, 3, "tanh")
+
+
+def test_a_machine_that_convolves_in_less_than_float32_is_noticed(monkeypatch):
+    check_exactness.__wrapped__()
+    convolve = keras.ops.conv
+
+    def imprecise(inputs, kernel, padding):
+        half = (keras.ops.cast(x, "bfloat16") for x in (inputs, kernel))
+        return keras.ops.cast(convolve(*half, padding=padding), "float32")
+
+    monkeypatch.setattr(keras.ops, "conv", imprecise)
+    with pytest.raises(RuntimeError, match="does not convolve in float32"):
+        check_exactness.__wrapped__()
+
+
+def test_kernels_stay_small_enough_for_exact_sums():
+    kernel = keras.ops.convert_to_numpy(KernelSum()(np.random.default_rng(0).normal(size=(3, 3, 64, 5)) * 3))
+    assert np.abs(kernel).sum((0, 1, 2)).max() <= 56.001
+    small = np.full((3, 3, 1, 1), 0.5, "float32")
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(KernelSum()(small)), small)
+
+
+def test_a_kernel_that_is_not_exact_is_refused(rate_model):
+    content = rate_model.context.fixed_point()
+    rate_model.context.set_fixed_point(content)
+    name = "stage_1_2"
+    assert content[name].ndim == 4
+    with pytest.raises(ValueError, match=name):
+        rate_model.context.set_fixed_point({**content, name: np.full_like(content[name], 900)})
+
+
+def test_steps_do_not_depend_on_how_a_machine_rounds():
+    exact = 2.0 ** (np.arange(-256, 449) / 64) * 2**16
+    assert np.abs(exact - np.floor(exact) - 0.5).min() > 1e-6
+    assert STEPS[0] == 1 / 16
+    assert (np.diff(STEPS) > 0).all()
+
+
+def test_the_transform_is_orthonormal_and_ordered():
+    image = skimage.data.astronaut()[None]
+    mean, basis, deviations = principal_components(image)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(48), atol=1e-9)
+    assert (np.diff(deviations) <= 0).all()
+    latents = keras.ops.convert_to_numpy(build_analysis(mean, basis)(image.astype("float32") / 255))
+    np.testing.assert_allclose(latents, (blocks_of(image) - mean) @ basis, atol=2e-2)
+    np.testing.assert_allclose(latents.std((0, 1, 2)), deviations, rtol=1e-3)
+
+
+def test_rate_falls_with_the_step_and_has_gradients_for_every_network(rate_model):
+    image = np.repeat(skimage.data.astronaut()[None, 64:128, 192:256].astype("float32") / 255, 3, 0)
+    index = np.array([200, 330, 460], "int32")
+    bits = keras.ops.convert_to_numpy(rate_model({"image": image, "index": index}))
+    assert bits.shape == (3,)
+    assert bits[0] > bits[1] > bits[2] > 0
+
+    before = [keras.ops.convert_to_numpy(weight) for weight in rate_model.trainable_variables]
+    rate_model.compile("sgd", loss=lambda targets, outputs: keras.ops.mean(outputs))
+    rate_model.fit({"image": image, "index": index}, np.zeros(3), verbose=0)
+    changed = [
+        not np.array_equal(keras.ops.convert_to_numpy(weight), value)
+        for weight, value in zip(rate_model.trainable_variables, before, strict=True)
+    ]
+    assert np.mean(changed) > 0.9
+
+
+def test_synthesis_begins_near_the_quantized_latents_and_leaves_fine_steps_alone():
+    deviations = np.geomspace(400, 3, 48)
+    synthesis = build_synthesis(deviations, filters=8, num_blocks=1)
+    values = np.random.default_rng(0).integers(-3, 4, (2, 6, 5, 48)).astype("float32")
+    index = np.array([100, 400], "int32")
+    latents = keras.ops.convert_to_numpy(synthesis([values, index]))
+    np.testing.assert_allclose(latents[0], values[0] * STEPS[100], rtol=1e-6)
+    correction = np.abs(latents[1] - values[1] * STEPS[400])
+    assert 0 < correction.max() < STEPS[400]

@@ -1,0 +1,235 @@
+import struct
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+from scipy.stats import chisquare
+
+import stego_lib
+from stego_lib.files import stego as stego_module
+from stego_lib.files.codec import _head
+from stego_lib.files.embedding import embed
+from stego_lib.files.seal import Seal
+from stego_lib.files.stego import (
+    AlteredError,
+    Hidden,
+    NoRoomError,
+    NothingHiddenError,
+    capacity,
+    hide,
+    hide_file,
+    reveal,
+    reveal_file,
+)
+from stego_lib.images import image_psnr, read_image, write_image
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cover():
+    return skimage.data.coffee()[100:228, 200:360]
+
+
+@pytest.fixture(scope="module")
+def secret():
+    return skimage.data.chelsea()[60:188, 100:260]
+
+
+@pytest.fixture(scope="module")
+def hidden(cover, secret):
+    return hide(cover, secret, "a passphrase", bits=2, details=True)
+
+
+def test_the_secret_comes_back_with_the_quality_that_was_said(cover, secret, hidden):
+    assert isinstance(hidden, Hidden)
+    revealed = reveal(hidden.stego, "a passphrase")
+    assert revealed.shape == secret.shape
+    assert image_psnr(secret, revealed) == hidden.secret_psnr > 40
+    assert image_psnr(cover, hidden.stego) == hidden.cover_psnr == pytest.approx(46.4, abs=0.3)
+    assert hidden.bits == 2
+    assert hidden.num_bytes == pytest.approx(cover.size * 2 / 8, rel=0.02)
+
+
+def test_the_fewest_bits_that_are_enough_are_taken(cover, secret):
+    hidden = hide(cover, secret[:64, :64], details=True)
+    assert hidden.bits == 1
+    assert hidden.secret_psnr >= 38
+    larger = hide(cover[:96, :96], secret, details=True)
+    assert larger.secret_psnr >= 38 or larger.bits == 4
+    fewer = hide(cover[:96, :96], secret, bits=larger.bits - 1, details=True)
+    assert fewer.secret_psnr < 38
+    np.testing.assert_array_equal(reveal(larger.stego), reveal(hide(cover[:96, :96], secret, bits=larger.bits)))
+
+
+def test_a_quality_changes_no_more_than_it_takes(cover, secret):
+    hidden = hide(cover, secret, quality=32, details=True)
+    assert 32 <= hidden.secret_psnr < 32.3
+    assert hidden.bits == 1
+    samples = 8 * (hidden.num_bytes + 16 + 38)
+    assert 0.4 * samples < (hidden.stego != cover).sum() < 0.6 * samples
+    assert hidden.cover_psnr > 51.5
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (17, 40), (31, 16)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 16), (23, 8)])
+def test_small_covers_and_secrets_of_any_size(cover, secret, height, width, size):
+    revealed = reveal(hide(cover[:height, :width], secret[: size[0], : size[1]], "x", bits=4), "x")
+    assert revealed.shape == (*size, 3)
+
+
+def test_a_wrong_passphrase_and_an_innocent_photograph_cannot_be_told_apart(cover, hidden):
+    messages = set()
+    for image, passphrase in ((hidden.stego, "another"), (hidden.stego, None), (cover, "a passphrase"), (cover, None)):
+        with pytest.raises(NothingHiddenError) as error:
+            reveal(image, passphrase)
+        messages.add(str(error.value))
+    assert len(messages) == 1
+    assert "passphrase is another one" in messages.pop()
+
+
+def test_a_changed_sample_is_noticed_or_does_no_harm(hidden):
+    generator = np.random.default_rng(0)
+    expected = reveal(hidden.stego, "a passphrase")
+    errors = []
+    for _ in range(40):
+        image = hidden.stego.copy()
+        image[tuple(generator.integers(image.shape))] ^= 1
+        try:
+            np.testing.assert_array_equal(reveal(image, "a passphrase"), expected)
+        except (AlteredError, NothingHiddenError) as error:
+            errors.append(type(error))
+    assert len(errors) > 35  # a few samples hold nothing but noise
+    assert errors.count(AlteredError) > 30  # some hold the header
+
+
+def test_cropped_resized_and_turned_images_have_nothing_to_reveal(hidden):
+    image = hidden.stego
+    for other in (image[1:], image[:, :-1], image[::2, ::2], image[::-1], np.rot90(image), image[:1, :1]):
+        with pytest.raises(NothingHiddenError):
+            reveal(np.ascontiguousarray(other), "a passphrase")
+
+
+def test_the_same_inputs_give_another_stego_image_every_time(cover, secret, hidden):
+    other = hide(cover, secret, "a passphrase", bits=2)
+    residues, others = hidden.stego % 4, other % 4
+    assert np.mean(residues == others) == pytest.approx(0.25, abs=0.02)
+
+
+def test_residues_are_uniform_and_tell_nothing_of_the_secret(cover):
+    for image in (cover, np.zeros_like(cover), np.full_like(cover, 255)):
+        for passphrase in ("a passphrase", None):
+            stego = hide(image, np.zeros((64, 64, 3), "uint8"), passphrase, bits=3)
+            assert chisquare(np.bincount(stego.reshape(-1) % 8, minlength=8)).pvalue > 1e-7
+
+
+def test_arguments_are_checked(cover, secret):
+    for bits in (0, 5, 1.5, 2.0):
+        with pytest.raises(ValueError, match="`bits` must be 1, 2, 3 or 4"):
+            hide(cover, secret, bits=bits)
+    with pytest.raises(ValueError, match="`cover` must be a uint8 array"):
+        hide(cover / 255, secret)
+    with pytest.raises(ValueError, match="`secret` must be a uint8 array"):
+        hide(cover, secret[..., 0])
+    with pytest.raises(ValueError, match="`stego` must be a uint8 array"):
+        reveal(cover[0])
+    with pytest.raises(ValueError, match="must not be empty"):
+        hide(cover, secret, "")
+    with pytest.raises(ValueError, match="`quality` must be a positive"):
+        hide(cover, secret, quality=float("nan"))
+
+
+def test_what_does_not_fit_is_refused_with_the_remedy(cover, secret):
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), "uint8")
+    with pytest.raises(NoRoomError, match=r"no room: take one of 16x16"):
+        hide(cover[:8, :8], secret)
+    with pytest.raises(NoRoomError, match=r"bits=1 .* take more bits, a larger cover or a smaller secret"):
+        hide(cover[:16, :16], noise, bits=1)
+    with pytest.raises(NoRoomError, match=r"needs .* bytes at that quality"):
+        hide(cover, secret, quality=60, bits=1)
+
+
+def test_forged_headers_and_bombs_are_refused(cover):
+    salt = bytes(16)
+    seal = Seal(None, salt)
+    for bits, length in ((0, 50), (9, 50), (1, 10**6), (4, 2**32 - 1)):
+        header = struct.pack("<BBI", 1, bits, length)
+        stego = embed(cover, salt + seal.close(0, header), b"", 1, seal.seed)
+        with pytest.raises(AlteredError):
+            reveal(stego)
+    bomb = _head((10000, 10000), 300, b"") + b""
+    header = struct.pack("<BBI", 1, 1, len(bomb) + 16)
+    stego = embed(cover, salt + seal.close(0, header), seal.close(1, bomb, header), 1, seal.seed)
+    with pytest.raises(ValueError, match="are allowed"):
+        reveal(stego)
+    with pytest.raises(NoRoomError, match="64 times the pixels"):
+        hide(cover[:16, :16], np.zeros((256, 300, 3), "uint8"))
+
+
+def test_a_poor_secret_is_warned_of(cover, secret):
+    with pytest.warns(UserWarning, match=r"only \d\d\.\d dB: take more bits, a larger cover or a smaller secret"):
+        hide(cover[:32, :40], secret, bits=1)
+    hide(cover[:64], secret, quality=24)  # was asked for
+
+
+def test_capacity_is_about_what_hide_reaches(cover, secret):
+    rows = capacity(cover, secret)
+    assert [row.bits for row in rows] == [1, 2, 3, 4]
+    for row in rows[:3]:
+        hidden = hide(cover, secret, bits=row.bits, details=True)
+        assert row.cover_psnr == pytest.approx(hidden.cover_psnr, abs=0.3)
+        assert row.secret_psnr == pytest.approx(hidden.secret_psnr, abs=0.5)
+        assert row.num_bytes >= hidden.num_bytes
+    assert np.isnan(capacity(cover[:16, :16], secret[:128, :128])[0].secret_psnr)
+    assert capacity(cover)[0].secret_psnr > 30
+
+
+def test_progress_rises_to_one(cover, secret, hidden):
+    for call in (
+        lambda progress: hide(cover, secret, bits=1, progress=progress),
+        lambda progress: reveal(hidden.stego, "a passphrase", progress=progress),
+    ):
+        parts = []
+        call(parts.append)
+        assert parts == sorted(parts)
+        assert len(parts) > 5
+        assert parts[-1] == 1
+
+
+def test_files_of_every_lossless_format_carry_a_secret(cover, secret, tmp_path):
+    Image.fromarray(cover).save(tmp_path / "cover.jpg", quality=90, comment=b"do not tell")
+    write_image(tmp_path / "secret.png", secret)
+    for suffix in (".png", ".bmp", ".tif"):
+        hidden = hide_file(tmp_path / "cover.jpg", tmp_path / "secret.png", tmp_path / f"stego{suffix}", "x", bits=1)
+        revealed = reveal_file(tmp_path / f"stego{suffix}", tmp_path / f"revealed{suffix}", "x")
+        np.testing.assert_array_equal(read_image(tmp_path / f"revealed{suffix}"), revealed)
+        np.testing.assert_array_equal(read_image(tmp_path / f"stego{suffix}"), hidden.stego)
+        assert b"do not tell" not in (tmp_path / f"stego{suffix}").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ["cover.jpg", "secret.png"] + [f"{name}{s}" for name in ("stego", "revealed") for s in (".png", ".bmp", ".tif")]
+    )
+
+
+def test_nothing_is_written_that_does_not_read_back(cover, secret, tmp_path, monkeypatch):
+    write_image(tmp_path / "cover.png", cover)
+    monkeypatch.setattr(stego_module, "decode_image", lambda content: cover)
+    with pytest.raises(ValueError, match="Nothing is hidden"):
+        hide_file(tmp_path / "cover.png", tmp_path / "cover.png", tmp_path / "stego.png", bits=4)
+    assert [path.name for path in tmp_path.iterdir()] == ["cover.png"]
+
+
+def test_an_image_of_a_later_format_is_named(cover, secret, monkeypatch):
+    monkeypatch.setattr(stego_module, "VERSION", 2)
+    monkeypatch.setattr(stego_module, "_extract", lambda stego, passphrase: seen.append(stego) or b"")
+    seen = []
+    with pytest.raises(AlteredError):
+        hide(cover, secret, "x", bits=1)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="format 2, and only 1"):
+        reveal(seen[0], "x")
+
+
+def test_public_names_are_at_the_top():
+    for name in ("hide", "reveal", "hide_file", "reveal_file", "capacity", "NothingHiddenError"):
+        assert getattr(stego_lib, name) is getattr(stego_module, name)
