@@ -346,15 +346,38 @@ class PairDataset(keras.utils.PyDataset):
             self.secret_order = _shuffled(len(self.secrets), drawn, generator)
 
     def _augmented(self, images, generator):
-        size = self.crop_size
-        result = []
-        for image in images:
-            if size is not None:
-                top, left = generator.integers(np.array(image.shape[:2]) - size + 1)
-                image = image[top : top + size, left : left + size]
-            image = image[:, :: generator.choice((-1, 1))]
-            result.append(np.rot90(image, generator.integers(4) if image.shape[0] == image.shape[1] else 0))
-        return np.stack(result)
+        size = images.shape[1:3] if self.crop_size is None else (self.crop_size, self.crop_size)
+        return np.stack([augment(image, size, generator) for image in images])
+
+
+def augment(image, size, generator):
+    """Cuts a random part out of an image, and flips and turns it at random; what is not square is not turned.
+
+    Args:
+        image: Array of shape `(height, width, channels)`.
+        size: Height and width of the part.
+        generator: NumPy random generator.
+
+    Returns:
+        Array of the same kind.
+    """
+    image = random_crop(image, size, generator)[:, :: generator.choice((-1, 1))]
+    return np.rot90(image, generator.integers(4) if size[0] == size[1] else 0)
+
+
+def random_crop(image, size, generator):
+    """Cuts a random part out of an image.
+
+    Args:
+        image: Array of shape `(height, width, channels)`.
+        size: Height and width of the part.
+        generator: NumPy random generator.
+
+    Returns:
+        View of the array.
+    """
+    top, left = generator.integers(np.array(image.shape[:2]) - size + 1)
+    return image[top : top + size[0], left : left + size[1]]
 
 
 def _shuffled(number, length, generator):

@@ -175,6 +175,28 @@ def _name(partial, path):
         partial.replace(path)
 
 
+def check_photograph(name, image):
+    """Makes sure that something is an 8-bit RGB image.
+
+    Args:
+        name: How errors call it.
+        image: Anything.
+
+    Returns:
+        The image, uint8 array of shape `(height, width, 3)`.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(
+            f"`{name}` must be a uint8 array of shape (height, width, 3). "
+            f"Received: dtype={image.dtype}, shape={image.shape}"
+        )
+    return image
+
+
 def image_psnr(image, other):
     """Computes the PSNR of two 8-bit images of any size, without copies of them.
 

@@ -191,9 +191,9 @@ def training_callbacks(folder, batches, validation_pairs, show=False):
     folder = Path(folder)
     history = read_history(folder / "history.csv") if (folder / "history.csv").exists() else {}
     covers, secrets = validation_pairs
-    return [
-        keras.callbacks.TerminateOnNaN(raise_error=True),
-        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.set_epoch(epoch)),
+    return resumable_callbacks(
+        folder,
+        batches,
         EpochGallery(covers[:4], secrets[:4], folder / "gallery", show),
         keras.callbacks.ModelCheckpoint(
             folder / "autoencoder.keras",
@@ -202,6 +202,24 @@ def training_callbacks(folder, batches, validation_pairs, show=False):
             save_best_only=True,
             initial_value_threshold=min(history["val_loss"]) if history else None,
         ),
+    )
+
+
+def resumable_callbacks(folder, batches, *others):
+    """Builds the callbacks of a training that can be interrupted and keeps its history.
+
+    Args:
+        folder: Where `history.csv` and `backup/` go, a `pathlib.Path`.
+        batches: Dataset with `set_epoch`, so that a resumed training gets the batches of its epoch.
+        *others: Callbacks to be called before an epoch is logged and backed up.
+
+    Returns:
+        List of callbacks for `fit`, which needs `shuffle=False` with them: the batches are shuffled already.
+    """
+    return [
+        keras.callbacks.TerminateOnNaN(raise_error=True),
+        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.set_epoch(epoch)),
+        *others,
         keras.callbacks.CSVLogger(folder / "history.csv", append=True),
         keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False),
     ]

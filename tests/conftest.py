@@ -49,6 +49,15 @@ def gradient(function, x):
     return tape.gradient(y, x, unconnected_gradients="zero").numpy()
 
 
+def check_progress(call):
+    """Checks that what a function reports as progress rises to 1."""
+    parts = []
+    call(parts.append)
+    assert parts == sorted(parts)
+    assert len(parts) > 5
+    assert parts[-1] == 1
+
+
 def check_layer(layer, *inputs, output_shape, tmp_path, differentiable=-1):
     """Checks what every layer must do: config, symbolic call, values, mixed precision, file, gradient.
 

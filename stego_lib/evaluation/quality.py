@@ -1,9 +1,9 @@
 """Quality through a real PNG: hide, encode, decode, reveal; PSNR and SSIM of every image."""
 
-import cv2
 import keras
 import numpy as np
 
+from stego_lib.images import decode_image, encode_image
 from stego_lib.metrics import psnr, ssim
 from stego_lib.models import hide_images, reveal_images
 
@@ -33,7 +33,7 @@ def through_png(images):
     Returns:
         What was decoded, same shape.
     """
-    return np.stack([cv2.imdecode(cv2.imencode(".png", image)[1], cv2.IMREAD_COLOR) for image in images])
+    return np.stack([decode_image(encode_image(image, "image.png")) for image in images])
 
 
 def measure(covers, secrets, stego, revealed):

@@ -26,7 +26,7 @@ from stego_lib.files.compression import (
     check_exactness,
 )
 from stego_lib.files.quantization import NEXT_STATE, Tables, quantize
-from stego_lib.images import image_psnr
+from stego_lib.images import check_photograph, image_psnr, pad_to_multiple
 from stego_lib.models import jit_compile
 
 FORMAT = 1
@@ -157,9 +157,9 @@ class Codec:
 
         Args:
             image: uint8 array of shape `(height, width, 3)`, RGB, any size.
-            max_bytes: The most bytes; the quality is the best that fits.
+            max_bytes: The most bytes; the quality is the best that fits, of more than half a million samples nearly so.
             step: Step of the quantizer in grey levels, 0.125 to 254; the nearest of the 705 steps there are is taken.
-            quality: PSNR in dB, or `float("inf")`; the bytes are the fewest that reach it.
+            quality: PSNR in dB, or `float("inf")`; the bytes are the fewest that reach it, likewise.
             progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
         Returns:
@@ -169,12 +169,7 @@ class Codec:
             TooFewBytesError: If not even the coarsest step fits into the bytes.
             ValueError: If the image is not of that kind, or not exactly one of the three is given.
         """
-        image = np.asarray(image)
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-            raise ValueError(
-                "`image` must be a uint8 array of shape (height, width, 3). "
-                f"Received: dtype={image.dtype}, shape={image.shape}"
-            )
+        image = check_photograph("image", image)
         if max(image.shape) > MAX_SIDE:
             raise ValueError(f"`image` must not be longer than {MAX_SIDE} pixels. Received: shape={image.shape}")
         if [max_bytes, step, quality].count(None) != 2:
@@ -265,9 +260,7 @@ class Codec:
         Returns:
             float32 array of shape `(batch, height / 4, width / 4, 48)`, in grey levels.
         """
-        _, height, width, _ = images.shape
-        padded = np.pad(images, ((0, 0), (0, -height % BLOCK), (0, -width % BLOCK), (0, 0)), "symmetric")
-        blocks = blocks_of(padded)
+        blocks = blocks_of(pad_to_multiple(images, BLOCK))
         latents = np.empty(blocks.shape, "float32")
         for start in range(0, blocks.shape[1], ROWS):
             rows = slice(start, start + ROWS)

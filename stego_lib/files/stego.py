@@ -12,7 +12,15 @@ import numpy as np
 
 from stego_lib.files.embedding import embed, expected_errors, extract_body, extract_header, room
 from stego_lib.files.seal import SALT, TAG, Seal
-from stego_lib.images import check_output, decode_image, encode_image, image_psnr, read_image, write_file
+from stego_lib.images import (
+    check_output,
+    check_photograph,
+    decode_image,
+    encode_image,
+    image_psnr,
+    read_image,
+    write_file,
+)
 
 VERSION = 1
 FIELDS = "<BBI"  # what the header says: version, bits, length of the body
@@ -107,7 +115,7 @@ def reveal(stego, passphrase=None, progress=None):
         AlteredError: If the image was altered since.
         ValueError: If the image was made by a newer version, or the array is of another kind.
     """
-    data = _extract(_checked("stego", stego), passphrase)
+    data = _extract(check_photograph("stego", stego), passphrase)
     return _codec().decode(data, _max_pixels(stego.shape), progress)
 
 
@@ -188,8 +196,8 @@ def capacity(cover, secret=None):
     Raises:
         NoRoomError: If the cover is smaller than 16x16 pixels, or the secret has more than 64 times its pixels.
     """
-    cover = _checked("cover", cover)
-    secret = cover if secret is None else _checked("secret", secret)
+    cover = check_photograph("cover", cover)
+    secret = cover if secret is None else check_photograph("secret", secret)
     rooms = _rooms(cover.shape)
     _check_size(secret, cover)
     values = np.bincount(cover.reshape(-1), minlength=256) / cover.size
@@ -222,7 +230,7 @@ def check_files(output_path, overwrite, *inputs):
 
 def _hide(cover, secret, passphrase, bits, quality, progress, written):
     """Hides, and compares with what is read from what `written` returns."""
-    cover, secret = _checked("cover", cover), _checked("secret", secret)
+    cover, secret = check_photograph("cover", cover), check_photograph("secret", secret)
     if bits is not None and (not isinstance(bits, int) or bits not in BITS):
         raise ValueError(f"`bits` must be 1, 2, 3 or 4. Received: bits={bits}")
     if quality is not None and not quality > 0:
@@ -335,16 +343,6 @@ def _rooms(shape):
     if min(shape[:2]) < SMALLEST:
         raise NoRoomError(f"A cover of {shape[1]}x{shape[0]} pixels has no room: take one of 16x16 pixels or more.")
     return [room(shape, HEADER, bits) - TAG for bits in BITS]
-
-
-def _checked(name, image):
-    image = np.asarray(image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ValueError(
-            f"`{name}` must be a uint8 array of shape (height, width, 3). "
-            f"Received: dtype={image.dtype}, shape={image.shape}"
-        )
-    return image
 
 
 @functools.cache

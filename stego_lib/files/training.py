@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 from tqdm.auto import tqdm
 
-from stego_lib.data import read_each
+from stego_lib.data import augment, random_crop, read_each
 from stego_lib.files.codec import FORMAT, Codec
 from stego_lib.files.compression import (
     ContextModel,
@@ -19,7 +19,7 @@ from stego_lib.files.quantization import cumulated_masses
 from stego_lib.images import read_image, to_float
 from stego_lib.models import jit_compile
 from stego_lib.optimizers import ConvMuon
-from stego_lib.training import fingerprint, learning_rate_schedule, prepare_folder
+from stego_lib.training import fingerprint, learning_rate_schedule, prepare_folder, resumable_callbacks
 
 CROP = 64
 GROUP = 32  # crops quantized at once, with one step
@@ -115,8 +115,7 @@ class CropDataset(keras.utils.PyDataset):
         images = []
         for number, photograph in enumerate(generator.integers(len(self.frames), size=self.batch_size)):
             image = _shrunk(self.frames[photograph], generator) if number % 2 else self.cuts[photograph]
-            image = _crop(image, (CROP, CROP), generator)[:, :: generator.choice((-1, 1))]
-            images.append(np.rot90(image, generator.integers(4)))
+            images.append(augment(image, (CROP, CROP), generator))
         indices = generator.integers(FINEST, COARSEST + 1, self.batch_size).astype("int32")
         return {"image": to_float(np.stack(images)), "index": indices}, np.zeros(self.batch_size, "float32")
 
@@ -129,16 +128,11 @@ class CropDataset(keras.utils.PyDataset):
         self.epoch = epoch
 
 
-def _crop(image, size, generator):
-    top, left = generator.integers(np.array(image.shape[:2]) - size + 1)
-    return image[top : top + size[0], left : left + size[1]]
-
-
 def _shrunk(frame, generator):
     """The frame, or at least three quarters of each side, at 64x64 pixels."""
     if generator.random() < 0.5:
         sides = np.array(frame.shape[:2])
-        frame = _crop(frame, np.maximum((sides * generator.uniform(0.75, 1, 2)).astype(int), CROP), generator)
+        frame = random_crop(frame, np.maximum((sides * generator.uniform(0.75, 1, 2)).astype(int), CROP), generator)
     return cv2.resize(frame, (CROP, CROP), interpolation=cv2.INTER_AREA)
 
 
@@ -317,10 +311,5 @@ def _fit(model, loss, batches, validation, epochs, learning_rate, exclude_layers
         validation_data=validation,
         epochs=epochs,
         shuffle=False,
-        callbacks=[
-            keras.callbacks.TerminateOnNaN(raise_error=True),
-            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.set_epoch(epoch)),
-            keras.callbacks.CSVLogger(folder / "history.csv", append=True),
-            keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False),
-        ],
+        callbacks=resumable_callbacks(folder, batches),
     )
