@@ -365,9 +365,14 @@ def _wrap(x):
     return x - ops.stop_gradient(ops.round(x))
 
 
+@ops.custom_gradient
 def rounded(x):
     """Rounds to integers; the gradient passes straight through."""
-    return x + ops.stop_gradient(ops.round(x) - x)
+
+    def gradient(*args, upstream=None):
+        return args[0] if upstream is None else upstream
+
+    return ops.round(x), gradient
 
 
 def _positive_integer(name, value):

@@ -31,12 +31,13 @@ from stego_lib.models import jit_compile
 
 FORMAT = 1
 PADDING = 16  # the context model wants sides of the latents in multiples of this
-HALO = 5  # latents around a window that a network of the context model looks at
-SYNTHESIS_HALO = 8  # the same of the synthesis network
-LARGE = 2**19  # samples of an image for which a step next to the best one is good enough
+LARGE = 2**19  # samples of an image for which a step next to the best one is good enough,
+TOLERANCE = 2  # or the one beside that
 ROWS = 64  # of blocks that are transformed at once
 PATCH = 48  # side, in latents, of the patches of a large photograph by which its step is guessed
 MAX_SIDE = 2**16 - 1
+DECIBELS = 5.5 / 64  # of the PSNR that a step makes
+BEST = 58.0  # dB, about the most that an image has which is not yet exact
 REST = 0.6  # part of the search for a step that is thought to remain after every trial
 
 HEAD = 9  # bytes before the payload
@@ -298,7 +299,7 @@ class Codec:
             inputs = [values.astype("float32"), np.full(len(values), index, "int32")]
             return [finish(self.synthesis.predict_on_batch(inputs))]
 
-        return self._in_windows(refined, [latents.values], SYNTHESIS_HALO)[0]
+        return self._in_windows(refined, [latents.values], _halo(self.synthesis))[0]
 
     def _restored(self, latents, index):
         """The image, to the next whole block."""
@@ -313,23 +314,27 @@ class Codec:
 
     def _fitting(self, shape, latents, quantized, bits):
         """The finest step that takes no more than so many bits, and the stream."""
-        samples = latents.size
         bits = bits * 0.9995 - 32  # what the range coder adds
-
-        def excess(latents, quantized):
-            return lambda index: (quantized(index).bits - bits * latents.size / samples) / latents.size
-
-        guess = int(np.clip(500 - 85 * bits / samples, 0, len(STEPS) - 1))
-        guess = self._guessed(latents, excess, guess, 1 / 80)
+        wanted = bits / latents.size
         best = {}
+
+        def excess(patches, quantized):
+            sample = latents[:, ::8, ::8]
+
+            def of(index):
+                ratio = _activity(sample, index) / _activity(patches, index)
+                return _steps_between(quantized(index).bits / patches.size * ratio, wanted) + TOLERANCE / 2
+
+            return of
 
         def kept(index):
             result = quantized(index)
             if result.bits <= bits:  # only the stream is kept: it is small
                 best["fits"] = index, self._stream(shape, result)
-            return (result.bits - bits) / samples
+            return _steps_between(result.bits / latents.size, wanted)
 
-        _bracketed(kept, guess, 1 / 80, 1 / 80 if samples > LARGE else 0)
+        guess, tolerance = self._guessed(latents, excess, 500 - 85 * wanted)
+        _bracketed(kept, guess, tolerance)
         last = len(STEPS) - 1
         return best.get("fits") or (last, self._stream(shape, quantized(last)))
 
@@ -337,10 +342,10 @@ class Codec:
         """The coarsest step that reaches a PSNR, and the stream."""
         best = {}
 
-        def excess(latents, quantized):
+        def excess(patches, quantized):
             def of(index):
                 refined = self._refined(quantized(index).latents, index)
-                return _decibels(refined, latents) - quality
+                return (_decibels(refined, patches) - min(quality, BEST)) / DECIBELS - TOLERANCE / 2
 
             return of
 
@@ -352,23 +357,24 @@ class Codec:
                 best["reaches"] = index, self._stream(image.shape, result)
             if np.isinf(reached) or np.isinf(quality):
                 return np.inf if reached >= quality else -np.inf
-            return reached - quality - tolerance + 1e-9
+            return (reached - quality) / DECIBELS - tolerance + 1e-9
 
-        slope = 5.5 / 64
-        tolerance = slope if latents.size > LARGE else 0
-        guess = int(np.clip(256 + 64 * np.log2(255 / 0.55 / 10 ** (min(quality, 99) / 20)), 0, len(STEPS) - 1))
-        guess = self._guessed(latents, excess, guess, slope)
-        _bracketed(kept, guess, slope, tolerance)
+        guess = 256 - (min(quality, BEST) - 53) / DECIBELS
+        guess, tolerance = self._guessed(latents, excess, guess)
+        _bracketed(kept, guess, tolerance)
         return best.get("reaches") or (0, self._stream(image.shape, quantized(0)))
 
-    def _guessed(self, latents, excess, guess, slope):
-        """A better guess of the step for a large photograph, from patches of it."""
-        patches = _patches(latents, 12)
-        if patches is latents:
-            return guess
-        excess = excess(patches, lambda index: self._quantized(patches, index))
-        _, high = _bracketed(excess, guess, slope, slope)
-        return min(high, len(STEPS) - 1)
+    def _guessed(self, latents, excess, guess):
+        """A guess of the step, and by how many steps the best one may be missed; of a large photograph by patches."""
+        guess = _nearby(guess)
+        if latents.size <= LARGE:
+            return guess, 0
+        patches = _patches(latents, 24)
+        if patches is not latents:
+            excess = excess(patches, lambda index: self._quantized(patches, index))
+            for _ in range(2):
+                guess = _nearby(guess + excess(guess))
+        return guess, TOLERANCE
 
     def _go_through(self, shape, index, decide, progress=None):
         """Goes through the passes of the context model, with the latents of each in chains.
@@ -441,8 +447,10 @@ class Codec:
                 reach = self.tables.reach[numbers]
                 escaped = np.abs(symbols) > reach
                 symbols = np.where(escaped, 2 * reach + 1, symbols + reach).astype("int32")
-                for number, chosen in _grouped(numbers):
-                    coder.encode(symbols[chosen], self.tables.model(number))
+                order, groups = _grouped(numbers)
+                symbols = symbols[order]
+                for number, start, end in groups:
+                    coder.encode(symbols[start:end], self.tables.model(number))
                 if escaped.any():
                     here, values = np.split(values, [np.count_nonzero(escaped)])
                     coder.encode(here.astype("int32") + 2**15, ESCAPED)
@@ -458,8 +466,10 @@ class Codec:
                 tables = numbers[i, here] + odd * np.uint16(len(self.tables) // 2)
                 reach = self.tables.reach[tables]
                 symbols = np.empty(len(tables), "int32")
-                for number, chosen in _grouped(tables):
-                    symbols[chosen] = coder.decode(self.tables.model(number), len(chosen))
+                order, groups = _grouped(tables)
+                symbols[order] = np.concatenate(
+                    [coder.decode(self.tables.model(number), end - start) for number, start, end in groups] or [symbols]
+                )
                 symbols -= reach
                 found = 2 * symbols - odd * np.sign(symbols)
                 if (escaped := symbols > reach).any():
@@ -478,7 +488,9 @@ class Codec:
             outputs = network.predict_on_batch(list(windows) if len(windows) > 1 else windows[0])
             return outputs if isinstance(outputs, list) else [outputs]
 
-        *state, parameters = self._in_windows(predicted, inputs if isinstance(inputs, list) else [inputs], HALO)
+        *state, parameters = self._in_windows(
+            predicted, inputs if isinstance(inputs, list) else [inputs], _halo(network)
+        )
         parameters = parameters * np.float32(KERNEL_GRID)
         parameters -= 0.5
         np.rint(parameters, out=parameters)
@@ -520,6 +532,11 @@ class Codec:
         return results
 
 
+def _halo(network):
+    """How far a network looks around a latent."""
+    return sum(weight.shape[0] // 2 for weight in network.weights if len(weight.shape) == 4)
+
+
 def _columns(shape):
     """How many columns one chain runs through."""
     return next(columns for columns in (8, 4, 2, 1) if columns * shape[1] <= 48 and not shape[-1] % columns)
@@ -543,10 +560,10 @@ def _nearest(step):
 
 
 def _grouped(numbers):
-    """Every table, and where its symbols are."""
+    """The order in which symbols are sorted by their tables, and every table with the first and last of its own."""
     order = np.argsort(numbers, kind="stable")
     found, starts = np.unique(numbers[order], return_index=True)
-    return zip(found.tolist(), np.split(order, starts[1:]), strict=False)  # nothing is split into one part
+    return order, list(zip(found.tolist(), starts.tolist(), [*starts[1:].tolist(), len(numbers)], strict=False))
 
 
 def _seen(cut, side, size, halo):
@@ -559,9 +576,9 @@ def _decibels(refined, latents):
     return 10 * np.log10(255**2 / (((refined - latents) ** 2).mean(dtype="float64") + 1 / 12))
 
 
-def _bracketed(excess, guess, slope, tolerance):
-    """Finds two neighbouring steps between which something that falls as they grow passes zero."""
-    low, high, last = -1, len(STEPS), None
+def _bracketed(excess, guess, tolerance):
+    """Finds the two neighbouring steps between which something that falls as they grow, by about 1, passes zero."""
+    low, high, last, slope = -1, len(STEPS), None, 1.0
     while high - low > 1:
         value = excess(guess)
         low, high = (guess, high) if value > 0 else (low, guess)
@@ -574,16 +591,33 @@ def _bracketed(excess, guess, slope, tolerance):
             slope = np.clip((last[1] - value) / (guess - last[0]), slope / 2, slope * 2)
         last = guess, value
         guess = int(np.clip(guess + np.ceil(value / slope), low + 1, high - 1))
-    return low, high
+
+
+def _nearby(index):
+    return int(np.clip(np.rint(index), 0, len(STEPS) - 1))
+
+
+def _steps_between(bits, wanted):
+    """How many steps are about between two numbers of bits a sample, which fall as a softplus."""
+    bits, wanted = np.log(np.expm1(np.maximum([bits, wanted], 1e-6) / 1.5))
+    return 88 * (bits - wanted)
 
 
 def _patches(latents, number):
-    """At most so many patches, spread over a large photograph; a small one as it is."""
-    rows, columns = (np.arange(PATCH // 2, length - PATCH, 4 * PATCH) for length in latents.shape[1:3])
-    if len(rows) * len(columns) < 4:
+    """About so many patches, spread over a large photograph; a small one as it is."""
+    sides = np.array(latents.shape[1:3])
+    if sides.prod() < 3 * number * PATCH**2:
         return latents
-    patches = [latents[0, i : i + PATCH, j : j + PATCH] for i, j in itertools.product(rows, columns)]
-    return np.stack(patches[:: -(-len(patches) // number)])
+    counts = np.clip(np.rint(np.sqrt(number * sides / sides[::-1])).astype(int), 1, sides // PATCH)
+    rows, columns = (
+        np.linspace(0, side - PATCH, 2 * count + 1)[1::2].astype(int) for side, count in zip(sides, counts, strict=True)
+    )
+    return np.stack([latents[0, i : i + PATCH, j : j + PATCH] for i, j in itertools.product(rows, columns)])
+
+
+def _activity(latents, index):
+    """Grows nearly as the bits that latents take: what is sampled is scaled by it to the whole."""
+    return np.log2(1 + np.abs(latents) / STEPS[index]).mean()
 
 
 def _head(shape, index, payload):

@@ -431,7 +431,7 @@ def build_analysis(mean, basis):
     return layer
 
 
-def build_synthesis(deviations, filters=96, num_blocks=3):
+def build_synthesis(deviations, filters=48, num_blocks=2):
     """Builds the network that refines quantized latents before they are transformed back.
 
     Steps finer than half a grey level are left as they are, so that an image comes back exactly.
