@@ -18,7 +18,7 @@ from stego_lib.files.compression import STEPS
 pytestmark = pytest.mark.slow
 STREAM = Path(__file__).parent / "data" / "chelsea.stream"
 LATENTS = "f23a7ad83ee8d47cf5e253405bcfe2b7637682945d84069b712b114da976520d"
-GUARD = {1: 44.25, 2: 50.22, 3: 56.50}
+GUARD = {1: 44.23, 2: 50.22, 3: 56.47}
 
 
 @pytest.fixture(scope="module")

@@ -123,11 +123,11 @@ class Codec:
     Args:
         content: Dictionary of arrays, the content of a `codec.npz`.
         window: Side, in latents, of the windows in which large photographs are computed; changes speed and memory, not
-            the streams. Defaults to `128`.
-        batch_size: Windows that are computed at once, likewise. Defaults to `2`.
+            the streams. Defaults to `256`.
+        batch_size: Windows that are computed at once, likewise. Defaults to `1`.
     """
 
-    def __init__(self, content, window=128, batch_size=2):
+    def __init__(self, content, window=256, batch_size=1):
         if int(content["format"]) != FORMAT:
             raise ValueError(f"its format is {int(content['format'])}, not {FORMAT}")
         check_exactness()
@@ -428,7 +428,10 @@ class Codec:
             for plane, place in zip(x, places, strict=True):
                 here = np.moveaxis(latents[:, *place], -1, 0) / STEPS[index]
                 plane[..., : here.shape[2], : here.shape[3]] = here
-            offsets, odd = quantize(_chained(x) - centres, self.tables, numbers, active, MULTIPLIER)
+            x = _chained(x)
+            x -= centres
+            offsets, odd = quantize(x, self.tables, numbers, active, MULTIPLIER)
+            del x
             numbers = (numbers + odd.astype("uint16") * np.uint16(len(self.tables) // 2))[active]
             symbols = ((offsets + odd * np.sign(offsets)) // 2).astype("int16")[active]
             bits.append(self.tables.bits(numbers, symbols).sum(dtype="float64"))
@@ -462,7 +465,9 @@ class Codec:
             offsets = np.zeros(centres.shape, "int32")
             states = np.zeros(centres.shape[1], "uint8")
             for i, here in enumerate(active):
-                odd = states[here] >> 1
+                here = slice(None) if here.all() else here
+                state = states[here]
+                odd = state >> 1
                 tables = numbers[i, here] + odd * np.uint16(len(self.tables) // 2)
                 reach = self.tables.reach[tables]
                 symbols = np.empty(len(tables), "int32")
@@ -476,21 +481,21 @@ class Codec:
                     found[escaped] = coder.decode(ESCAPED, int(escaped.sum())) - 2**15 - centres[i, here][escaped]
                     symbols = (found + odd * np.sign(found)) // 2
                 offsets[i, here] = found
-                states[here] = NEXT_STATE[states[here], symbols & 1]
+                states[here] = NEXT_STATE.ravel()[2 * state + (symbols & 1)]
             return offsets
 
         return self._go_through((1, height, width), index, decide, progress)
 
-    def _predicted(self, network, inputs):
+    def _predicted(self, network, *inputs):
         """What a network of the context model says, exactly."""
 
         def predicted(*windows):
-            outputs = network.predict_on_batch(list(windows) if len(windows) > 1 else windows[0])
+            windows = iter(windows)
+            joined = [np.concatenate([next(windows) for _ in parts], -1) for parts in inputs]
+            outputs = network.predict_on_batch(joined if len(joined) > 1 else joined[0])
             return outputs if isinstance(outputs, list) else [outputs]
 
-        *state, parameters = self._in_windows(
-            predicted, inputs if isinstance(inputs, list) else [inputs], _halo(network)
-        )
+        *state, parameters = self._in_windows(predicted, list(itertools.chain(*inputs)), _halo(network))
         parameters = parameters * np.float32(KERNEL_GRID)
         parameters -= 0.5
         np.rint(parameters, out=parameters)
@@ -562,8 +567,11 @@ def _nearest(step):
 def _grouped(numbers):
     """The order in which symbols are sorted by their tables, and every table with the first and last of its own."""
     order = np.argsort(numbers, kind="stable")
-    found, starts = np.unique(numbers[order], return_index=True)
-    return order, list(zip(found.tolist(), starts.tolist(), [*starts[1:].tolist(), len(numbers)], strict=False))
+    ordered = numbers[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    return order, list(
+        zip(ordered[starts].tolist(), starts.tolist(), [*starts[1:].tolist(), len(ordered)], strict=False)
+    )
 
 
 def _seen(cut, side, size, halo):

@@ -222,7 +222,8 @@ class ContextModel(keras.Model):
         Args:
             index: Of the step of every image, shape `(batch,)`.
             shape: Batch, height and width of the latents, both sides multiples of 16.
-            apply: Called with one of the networks and its inputs, returns what it says.
+            apply: Called with one of the networks and its inputs, each a list of arrays to be concatenated; returns
+                what the network says.
             decide: Called before every pass with its places, a list of slices of rows, columns and channels, and the
                 distributions there, a list of means (in units of the step) and scales (as an index of `SCALES`, not
                 rounded). Returns the list of values there.
@@ -264,11 +265,11 @@ class ContextModel(keras.Model):
             base = (known + right + below + _next(right, 1, ops)) / 4
             seen = [companded(x, 0, n) for x in (known, right - known, below - known)]
             seen += planes(known, [*constants, np.float32(level * UNIT)])
-            parameters = apply(self.coarse[0], ops.concatenate(seen, -1))
+            parameters = apply(self.coarse[0], seen)
             (middle,) = decide([(odd, odd, channels)], distributions(parameters, 0, n, (base,)))
             bases = (known + right + middle + _previous(middle, 1, ops)) / 4
             bases = bases, (known + below + middle + _previous(middle, 2, ops)) / 4
-            parameters = apply(self.coarse[1], ops.concatenate([*seen, companded(middle - base, 0, n)], -1))
+            parameters = apply(self.coarse[1], [*seen, companded(middle - base, 0, n)])
             sides = decide([(even, odd, channels), (odd, even, channels)], distributions(parameters, 0, n, bases))
             pairs = ops.stack([ops.stack([known, sides[0]], 3), ops.stack([sides[1], middle], 3)], 2)
             known = ops.reshape(pairs, (batch, height // spacing, width // spacing, n))
@@ -279,12 +280,12 @@ class ContextModel(keras.Model):
         constants = planes(own[0], constants)
         state = None
         for stage, second, a, b in zip(self.stages, self.seconds, GROUPS[1:], GROUPS[2:], strict=False):
-            own = ops.concatenate([*own, *constants], -1)
-            state, parameters = apply(stage, own if state is None else [state, own])
+            own += constants
+            state, parameters = apply(stage, own) if state is None else apply(stage, [state], own)
             own = []
             for phases in (PHASES[:2], PHASES[2:]):
                 if own:
-                    parameters = apply(second, ops.concatenate([state, *own, *constants], -1))
+                    parameters = apply(second, [state, *own, *constants])
                 places = [(slice(i, None, 2), slice(j, None, 2), slice(a, b)) for i, j in phases]
                 expected, parameters = distributions(parameters, a, b), None  # they are large
                 values = decide(places, expected)
@@ -347,7 +348,12 @@ class RateModel(keras.Model):
             return values
 
         shape = ops.shape(latents)[:3]
-        self.context.go_through(index, shape, lambda network, inputs: network(inputs), decide)
+
+        def apply(network, *inputs):
+            joined = [ops.concatenate(parts, -1) for parts in inputs]
+            return network(joined if len(joined) > 1 else joined[0])
+
+        self.context.go_through(index, shape, apply, decide)
         return total / (image.shape[1] * image.shape[2] * image.shape[3])
 
     def mixture(self):
@@ -438,8 +444,8 @@ def build_synthesis(deviations, filters=48, num_blocks=2):
 
     Args:
         deviations: Standard deviations of the latents, shape `(48,)`.
-        filters: Filters of every convolution. Defaults to `96`.
-        num_blocks: Residual blocks. Defaults to `3`.
+        filters: Filters of every convolution. Defaults to `48`.
+        num_blocks: Residual blocks. Defaults to `2`.
 
     Returns:
         Model from `values`, `(batch, height, width, 48)` in units of the step, and `index` of the step, `(batch,)`, to

@@ -126,13 +126,13 @@ def quantize(latents, tables, numbers, active, multiplier):
         multiplier: The squared error that is worth a bit.
 
     Returns:
-        Values, int32 array of the same shape, and whether each is one of the odd quantizer, boolean array.
+        Values, int16 array of the same shape, and whether each is one of the odd quantizer, boolean array.
 
     Reference:
         [Marcellin and Fischer, 1990](https://doi.org/10.1109/26.46532),
         [Schwarz et al., 2019](https://doi.org/10.1109/DCC.2019.00012)
     """
-    values, odd = np.zeros(latents.shape, "int32"), np.zeros(latents.shape, bool)
+    values, odd = np.zeros(latents.shape, "int16"), np.zeros(latents.shape, bool)
 
     def work(start):
         part = slice(start, start + CHUNK)
@@ -173,7 +173,7 @@ def _quantize(latents, tables, numbers, active, multiplier):
         second[i] = ways[:, 1] < ways[:, 0]
         price = np.where(active[i], ways.min(1), price)
     state = price.argmin(0).astype("uint8")
-    result, odd, every = np.zeros((length, chains), "int32"), np.zeros((length, chains), bool), np.arange(chains)
+    result, odd, every = np.zeros((length, chains), "int16"), np.zeros((length, chains), bool), np.arange(chains)
     for i in reversed(range(length)):
         way = second[i, state, every].astype("uint8")
         allowed = VALUES_BEFORE[state, way]

@@ -38,7 +38,7 @@ CODEC_PRESETS = {
     },
     "default": {  # an hour and a half on two CPU cores
         "filters": 96,
-        "synthesis_filters": 96,
+        "synthesis_filters": 48,
         "epochs": 50,
         "steps_per_epoch": 400,
         "synthesis_epochs": 20,
