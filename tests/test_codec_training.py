@@ -88,9 +88,19 @@ def test_the_synthesis_learns_on_what_the_codec_makes_of_crops(photographs):
     np.testing.assert_allclose(targets, codec.analyze(image))
 
 
+@pytest.fixture
+def eager():
+    """A few steps are faster than compiling the networks for them."""
+    tensorflow = pytest.importorskip("tensorflow")
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the history of what was interrupted
-def test_train_codec_resumes_where_it_was_interrupted(photographs, tmp_path, monkeypatch, capsys):
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config")
+def test_train_codec_resumes_where_it_was_interrupted(photographs, tmp_path, monkeypatch, capsys, eager):
     monkeypatch.setitem(training.CODEC_PRESETS, "small", TINY)
     assert main(["train-codec", str(photographs), "--output", str(tmp_path / "whole")]) == 0
     assert "codec.npz" in capsys.readouterr().out
