@@ -607,7 +607,7 @@ def _nearby(index):
 
 def _steps_between(bits, wanted):
     """How many steps are about between two numbers of bits a sample, which fall as a softplus."""
-    bits, wanted = np.log(np.expm1(np.maximum([bits, wanted], 1e-6) / 1.5))
+    bits, wanted = np.log(np.expm1(np.clip([bits, wanted], 1e-6, 64) / 1.5))
     return 88 * (bits - wanted)
 
 
