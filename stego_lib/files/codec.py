@@ -318,14 +318,9 @@ class Codec:
         wanted = bits / latents.size
         best = {}
 
-        def excess(patches, quantized):
-            sample = latents[:, ::8, ::8]
-
-            def of(index):
-                ratio = _activity(sample, index) / _activity(patches, index)
-                return _steps_between(quantized(index).bits / patches.size * ratio, wanted) + TOLERANCE / 2
-
-            return of
+        def excess(patches, result):
+            ratio = _activity(latents[:, ::8, ::8], result.index) / _activity(patches, result.index)
+            return _steps_between(result.bits / patches.size * ratio, wanted)
 
         def kept(index):
             result = quantized(index)
@@ -340,14 +335,12 @@ class Codec:
 
     def _reaching(self, image, latents, quantized, quality):
         """The coarsest step that reaches a PSNR, and the stream."""
+        aim = min(quality, BEST)
         best = {}
 
-        def excess(patches, quantized):
-            def of(index):
-                refined = self._refined(quantized(index).latents, index)
-                return (_decibels(refined, patches) - min(quality, BEST)) / DECIBELS - TOLERANCE / 2
-
-            return of
+        def excess(patches, result):
+            reached = _decibels(self._refined(result.latents, result.index), patches)
+            return (reached - aim) / DECIBELS - TOLERANCE
 
         def kept(index):
             result = quantized(index)
@@ -359,8 +352,7 @@ class Codec:
                 return np.inf if reached >= quality else -np.inf
             return (reached - quality) / DECIBELS - tolerance + 1e-9
 
-        guess = 256 - (min(quality, BEST) - 53) / DECIBELS
-        guess, tolerance = self._guessed(latents, excess, guess)
+        guess, tolerance = self._guessed(latents, excess, 256 - (aim - 53) / DECIBELS)
         _bracketed(kept, guess, tolerance)
         return best.get("reaches") or (0, self._stream(image.shape, quantized(0)))
 
@@ -371,9 +363,8 @@ class Codec:
             return guess, 0
         patches = _patches(latents, 24)
         if patches is not latents:
-            excess = excess(patches, lambda index: self._quantized(patches, index))
             for _ in range(2):
-                guess = _nearby(guess + excess(guess))
+                guess = _nearby(guess + excess(patches, self._quantized(patches, guess)) + TOLERANCE / 2)
         return guess, TOLERANCE
 
     def _go_through(self, shape, index, decide, progress=None):
@@ -492,7 +483,7 @@ class Codec:
         def predicted(*windows):
             windows = iter(windows)
             joined = [np.concatenate([next(windows) for _ in parts], -1) for parts in inputs]
-            outputs = network.predict_on_batch(joined if len(joined) > 1 else joined[0])
+            outputs = network.predict_on_batch(joined)
             return outputs if isinstance(outputs, list) else [outputs]
 
         *state, parameters = self._in_windows(predicted, list(itertools.chain(*inputs)), _halo(network))

@@ -142,18 +142,18 @@ def _predictor(channels, filters, outputs, name):
     """What is known -> parameters of the distributions of one pass."""
     known = keras.Input((None, None, channels))
     x = _residual_block(FixedPointConv2D(filters, 3, "relu")(known))
-    return keras.Model(known, _parameters(x, outputs), name=name)
+    return keras.Model([known], _parameters(x, outputs), name=name)
 
 
 def _stage(channels, filters, outputs, name, has_state):
     """State and the group decoded last -> new state, and parameters of the first pass of the next group."""
-    inputs = own = keras.Input((None, None, channels))
+    inputs = [keras.Input((None, None, channels))]
     if has_state:
-        inputs = [keras.Input((None, None, filters)), own]
+        inputs.insert(0, keras.Input((None, None, filters)))
         y = FixedPointConv2D(filters, 3, "relu")(ops.concatenate(inputs, -1))
         x = ops.clip(inputs[0] + FixedPointConv2D(filters, 3, "linear", _small())(y), -LIMIT, LIMIT)
     else:
-        x = FixedPointConv2D(filters, 3, "relu")(own)
+        x = FixedPointConv2D(filters, 3, "relu")(inputs[0])
     x = _residual_block(x)
     return keras.Model(inputs, [x, _parameters(FixedPointConv2D(filters, 3, "relu")(x), outputs)], name=name)
 
@@ -350,8 +350,7 @@ class RateModel(keras.Model):
         shape = ops.shape(latents)[:3]
 
         def apply(network, *inputs):
-            joined = [ops.concatenate(parts, -1) for parts in inputs]
-            return network(joined if len(joined) > 1 else joined[0])
+            return network([ops.concatenate(parts, -1) for parts in inputs])
 
         self.context.go_through(index, shape, apply, decide)
         return total / (image.shape[1] * image.shape[2] * image.shape[3])
