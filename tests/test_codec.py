@@ -40,7 +40,7 @@ def latents(codec, data):
     """Latents of a stream, and the image."""
     found = []
     restored = codec._restored
-    codec._restored = lambda latents, index: found.append(latents.values.copy()) or restored(latents, index)
+    codec._restored = lambda values, index: found.append(values.copy()) or restored(values, index)
     try:
         image = codec.decode(data)
     finally:

@@ -33,7 +33,7 @@ FORMAT = 1
 PADDING = 16  # the context model wants sides of the latents in multiples of this
 LARGE = 2**19  # samples of an image for which a step next to the best one is good enough,
 TOLERANCE = 2  # or the one beside that
-ROWS = 64  # of blocks that are transformed at once
+ROWS = 64  # of blocks that are transformed, or quantized, at once
 PATCH = 48  # side, in latents, of the patches of a large photograph by which its step is guessed
 MAX_SIDE = 2**16 - 1
 DECIBELS = 5.5 / 64  # of the PSNR that a step makes
@@ -64,23 +64,13 @@ class TooFewBytesError(ValueError):
     """Not even the coarsest step fits into the bytes that are allowed."""
 
 
-class Latents(NamedTuple):
-    """Quantized latents and how sure the context model was, arrays of shape `(batch, height / 4, width / 4, 48)`.
-
-    `values` are in units of the step, int16; `levels` are the predicted scales as indices of `SCALES`, uint8.
-    """
-
-    values: np.ndarray
-    levels: np.ndarray
-
-
 class Quantized(NamedTuple):
-    """What was found for one step."""
+    """What was found for one step: values in units of it, int16, and the bits they take; and those as 32-bit words."""
 
     index: int
-    latents: Latents
+    values: np.ndarray
     bits: float
-    coded: list
+    words: np.ndarray
 
 
 def load_codec(path=None):
@@ -111,6 +101,33 @@ def load_codec(path=None):
             return Codec(dict(content))
     except (ValueError, KeyError, EOFError, OSError, TypeError) as error:
         raise ValueError(f"{path} is not a codec: {error}.") from error
+
+
+class Strip(NamedTuple):
+    """Some rows of the latents that one pass of the context model decides, in chains that do not leave them.
+
+    A chain runs through the channels of the group, both phases where a pass has two, and some columns; the longer it
+    is, the more the trellis gains. `places` and `shape` are those before chaining; `numbers` are the tables for even
+    values, `centres` what values are relative to, and `active` whether they are coded, of shape `(length, chains)`. The
+    chains of all strips of a pass follow each other.
+    """
+
+    places: list
+    shape: tuple
+    numbers: np.ndarray
+    centres: np.ndarray
+    active: np.ndarray
+
+
+class _Latents:
+    """Latents of blocks, computed where they are looked at: those of a large photograph would fill the memory."""
+
+    def __init__(self, blocks, mean, basis):
+        self.blocks, self.mean, self.basis = blocks, mean, basis
+        self.shape, self.size = blocks.shape, blocks.size
+
+    def __getitem__(self, places):
+        return (self.blocks[places[:3]] - self.mean) @ self.basis[:, places[3] if len(places) > 3 else slice(None)]
 
 
 class Codec:
@@ -177,23 +194,23 @@ class Codec:
             raise ValueError("Exactly one of `max_bytes`, `step` and `quality` must be given.")
         if step is not None and not 2 * STEPS[0] <= step <= 2 * STEPS[-1]:
             raise ValueError(f"`step` must be from {2 * STEPS[0]} to {2 * STEPS[-1]}. Received: step={step}")
-        latents = self.analyze(image[None])
+        latents = self._latents(image[None])
         evaluations = itertools.count()
 
         def quantized(index):
             rest = REST ** next(evaluations)
             report = progress and (lambda part: progress(1 - rest * (1 - (1 - REST) * part)))
-            return self._quantized(latents, index, report)
+            return self._quantized(latents, index, report, constriction.stream.queue.RangeEncoder())
 
         if step is not None:
-            data = self._stream(image.shape, quantized(_nearest(step)))
+            data = _stream(image.shape, quantized(_nearest(step)))
         elif max_bytes is not None:
             index, data = self._fitting(image.shape, latents, quantized, 8 * (max_bytes - HEAD))
             while len(data) > max_bytes:
                 if index == len(STEPS) - 1:
                     raise TooFewBytesError(f"At least {len(data)} bytes are needed. Received: max_bytes={max_bytes}")
                 index += 1
-                data = self._stream(image.shape, quantized(index))
+                data = _stream(image.shape, quantized(index))
         else:
             _, data = self._reaching(image, latents, quantized, quality)
         if progress:
@@ -241,13 +258,13 @@ class Codec:
         Returns:
             List of PSNR in dB, higher is better; NaN where the image does not fit.
         """
-        latents = self.analyze(image[None])
+        latents = self._latents(image[None])
         patches = _patches(latents, 6)
         bits, decibels = [], []
         for index in range(64, len(STEPS), 64):
             quantized = self._quantized(patches, index)
             bits.append(quantized.bits / patches.size)
-            decibels.append(_decibels(self._refined(quantized.latents, index), patches))
+            decibels.append(_decibels(self._refined(quantized.values, index), patches))
         wanted = [8 * (number - HEAD) / latents.size for number in max_bytes]
         return np.interp(wanted, bits[::-1], decibels[::-1], left=np.nan).tolist()
 
@@ -261,12 +278,10 @@ class Codec:
         Returns:
             float32 array of shape `(batch, height / 4, width / 4, 48)`, in grey levels.
         """
-        blocks = blocks_of(pad_to_multiple(images, BLOCK))
-        latents = np.empty(blocks.shape, "float32")
-        for start in range(0, blocks.shape[1], ROWS):
-            rows = slice(start, start + ROWS)
-            latents[:, rows] = (blocks[:, rows] - self.mean) @ self.basis
-        return latents
+        return self._latents(images)[:, :, :]
+
+    def _latents(self, images):
+        return _Latents(blocks_of(pad_to_multiple(images, BLOCK)), self.mean, self.basis)
 
     def quantize(self, images, index):
         """Quantizes the latents of images as they would be coded.
@@ -276,9 +291,9 @@ class Codec:
             index: Of the step.
 
         Returns:
-            `Latents`.
+            int16 array of shape `(batch, height / 4, width / 4, 48)`, in units of the step.
         """
-        return self._quantized(self.analyze(images), index).latents
+        return self._quantized(self.analyze(images), index).values
 
     def predict_scales(self, image, step):
         """Looks at what the context model expects of an image.
@@ -292,22 +307,30 @@ class Codec:
             every latent, in grey levels; small where the network is sure.
         """
         index = _nearest(step)
-        return np.float32(SCALES)[self.quantize(image[None], index).levels[0]] * STEPS[index]
+        latents = self.analyze(image[None])
+        levels = np.zeros((1, *_padded(latents.shape[1:3]), DEPTH), "uint8")
 
-    def _refined(self, latents, index, finish=lambda refined: refined):
+        def seen(strip):
+            for place, part in zip(strip.places, _unchained(strip.numbers // FRACTIONS, strip.shape), strict=True):
+                levels[:, *place] = np.moveaxis(part, 0, -1)
+
+        self._quantized(latents, index, seen=seen)
+        return np.float32(SCALES)[levels[0, : latents.shape[1], : latents.shape[2]]] * STEPS[index]
+
+    def _refined(self, values, index, finish=lambda refined: refined):
         def refined(values):
             inputs = [values.astype("float32"), np.full(len(values), index, "int32")]
             return [finish(self.synthesis.predict_on_batch(inputs))]
 
-        return self._in_windows(refined, [latents.values], _halo(self.synthesis))[0]
+        return self._in_windows(refined, [values], _halo(self.synthesis))[0]
 
-    def _restored(self, latents, index):
+    def _restored(self, values, index):
         """The image, to the next whole block."""
 
         def pixels(refined):
             return np.clip(np.rint(refined @ self.basis.T + self.mean), 0, 255).astype("uint8")
 
-        blocks = self._refined(latents, index, pixels)[0]
+        blocks = self._refined(values, index, pixels)[0]
         height, width, _ = blocks.shape
         blocks = blocks.reshape(height, width, BLOCK, BLOCK, 3).swapaxes(1, 2)
         return blocks.reshape(height * BLOCK, width * BLOCK, 3)
@@ -325,13 +348,13 @@ class Codec:
         def kept(index):
             result = quantized(index)
             if result.bits <= bits:  # only the stream is kept: it is small
-                best["fits"] = index, self._stream(shape, result)
+                best["fits"] = index, _stream(shape, result)
             return _steps_between(result.bits / latents.size, wanted)
 
         guess, tolerance = self._guessed(latents, excess, 500 - 85 * wanted)
         _bracketed(kept, guess, tolerance)
         last = len(STEPS) - 1
-        return best.get("fits") or (last, self._stream(shape, quantized(last)))
+        return best.get("fits") or (last, _stream(shape, quantized(last)))
 
     def _reaching(self, image, latents, quantized, quality):
         """The coarsest step that reaches a PSNR, and the stream."""
@@ -339,22 +362,22 @@ class Codec:
         best = {}
 
         def excess(patches, result):
-            reached = _decibels(self._refined(result.latents, result.index), patches)
+            reached = _decibels(self._refined(result.values, result.index), patches)
             return (reached - aim) / DECIBELS - TOLERANCE
 
         def kept(index):
             result = quantized(index)
-            restored = self._restored(result.latents, index)[: image.shape[0], : image.shape[1]]
+            restored = self._restored(result.values, index)[: image.shape[0], : image.shape[1]]
             reached = image_psnr(restored, image)
             if reached >= quality:
-                best["reaches"] = index, self._stream(image.shape, result)
+                best["reaches"] = index, _stream(image.shape, result)
             if np.isinf(reached) or np.isinf(quality):
                 return np.inf if reached >= quality else -np.inf
             return (reached - quality) / DECIBELS - tolerance + 1e-9
 
         guess, tolerance = self._guessed(latents, excess, 256 - (aim - 53) / DECIBELS)
         _bracketed(kept, guess, tolerance)
-        return best.get("reaches") or (0, self._stream(image.shape, quantized(0)))
+        return best.get("reaches") or (0, _stream(image.shape, quantized(0)))
 
     def _guessed(self, latents, excess, guess):
         """A guess of the step, and by how many steps the best one may be missed; of a large photograph by patches."""
@@ -362,98 +385,95 @@ class Codec:
         if latents.size <= LARGE:
             return guess, 0
         patches = _patches(latents, 24)
-        if patches is not latents:
+        if len(patches) > 1:
             for _ in range(2):
                 guess = _nearby(guess + excess(patches, self._quantized(patches, guess)) + TOLERANCE / 2)
         return guess, TOLERANCE
 
     def _go_through(self, shape, index, decide, progress=None):
-        """Goes through the passes of the context model, with the latents of each in chains.
+        """Goes through the passes of the context model.
 
-        A chain runs through the channels of the group, both phases where a pass has two, and some columns; the longer
-        it is, the more the trellis gains. `decide` is called with the tables and the centres of the latents and
-        whether they are coded, arrays of shape `(length, chains)`, and the places of the pass and their shape before
-        they were chained; it returns their values relative to the centres.
+        `decide` is called for every pass with an iterator of its strips, and yields every `Strip` with the values of
+        its latents relative to the centres.
         """
         batch, height, width = shape
-        padded = batch, height + -height % PADDING, width + -width % PADDING
+        padded = batch, *_padded((height, width))
         inside = np.zeros(padded[1:], bool)
         inside[:height, :width] = True
-        latents = Latents(*(np.zeros((*padded, DEPTH), kind) for kind in ("int16", "uint8")))
+        values = np.zeros((*padded, DEPTH), "int16")
         done = 0
 
         def decided(places, distributions):
             nonlocal done
-            *sides, channels = distributions[0][0].shape
-            shape = len(places), channels, *sides
-            eighths, levels = np.empty(shape, "int32"), np.empty(shape, "uint8")
-            for number, (mean, scale) in enumerate(distributions):
-                eighths[number] = np.moveaxis(np.rint(mean * FRACTIONS), -1, 0)
-                levels[number] = np.moveaxis(np.clip(np.rint(scale), 0, len(SCALES) - 1), -1, 0)
-            distributions.clear()  # they are large
-            centres = (eighths + FRACTIONS // 2) // FRACTIONS
-            eighths -= FRACTIONS * centres - FRACTIONS // 2
-            numbers = levels * np.uint16(FRACTIONS) + eighths.astype("uint16")
-            del eighths
-            active = np.stack([inside[rows, columns] for rows, columns, _ in places])[:, None, None]
-            active = np.broadcast_to(active, shape)
-            offsets = decide(*map(_chained, (numbers, centres, active)), places, shape)
-            values = centres + _unchained(offsets, shape)
-            for array, parts in zip(latents, (values, levels), strict=True):
-                for place, part in zip(places, parts, strict=True):
-                    array[:, *place] = np.moveaxis(part, 0, -1)
-            done += values.size
+            starts = range(0, len(range(padded[1])[places[0][0]]), ROWS)
+            rows = [slice(start, min(start + ROWS, starts.stop)) for start in starts]
+            for strip, offsets in decide(_strip(places, part, inside, distributions) for part in rows):
+                found = _unchained(strip.centres + offsets, strip.shape)
+                for place, part in zip(strip.places, found, strict=True):
+                    values[:, *place] = np.moveaxis(part, 0, -1)
+            found = [values[:, *place].astype("float32") for place in places]
+            done += sum(part.size for part in found)
             if progress:
-                progress(done / latents.values.size)
-            return [np.moveaxis(value, 0, -1).astype("float32") for value in values]
+                progress(done / values.size)
+            return found
 
-        self.context.go_through(np.full(batch, index, "int32"), padded, self._predicted, decided, np)
-        return Latents(*(array[:, :height, :width] for array in latents))
+        def small(activations):
+            return activations.astype("int16")
 
-    def _quantized(self, latents, index, progress=None):
-        """Quantizes latents, of shape `(batch, height, width, 48)`."""
-        coded, bits = [], []
+        self.context.go_through(np.full(batch, index, "int32"), padded, self._predicted, decided, np, small)
+        return values[:, :height, :width]
 
-        def decide(numbers, centres, active, places, shape):
-            x = np.zeros(shape, "float32")
-            for plane, place in zip(x, places, strict=True):
-                here = np.moveaxis(latents[:, *place], -1, 0) / STEPS[index]
-                plane[..., : here.shape[2], : here.shape[3]] = here
-            x = _chained(x)
-            x -= centres
-            offsets, odd = quantize(x, self.tables, numbers, active, MULTIPLIER)
-            del x
-            numbers = (numbers + odd.astype("uint16") * np.uint16(len(self.tables) // 2))[active]
-            symbols = ((offsets + odd * np.sign(offsets)) // 2).astype("int16")[active]
-            bits.append(self.tables.bits(numbers, symbols).sum(dtype="float64"))
-            escaped = (centres + offsets)[active][np.abs(symbols) > self.tables.reach[numbers]]
-            coded.append((numbers, symbols, escaped, np.count_nonzero(active, 1)))
-            return offsets
+    def _quantized(self, latents, index, progress=None, coder=None, seen=None):
+        """Quantizes latents, of shape `(batch, height, width, 48)`; with a coder (and a batch of 1), writes them."""
+        bits = []
 
-        found = self._go_through(latents.shape[:3], index, decide, progress)
-        return Quantized(index, found, sum(bits), coded)
+        def decide(strips):
+            coded = []
+            for strip in strips:
+                if seen:
+                    seen(strip)
+                x = np.zeros(strip.shape, "float32")
+                for plane, place in zip(x, strip.places, strict=True):
+                    here = np.moveaxis(latents[:, *place], -1, 0) / STEPS[index]
+                    plane[..., : here.shape[2], : here.shape[3]] = here
+                x = _chained(x)
+                x -= strip.centres
+                offsets, odd = quantize(x, self.tables, strip.numbers, strip.active, MULTIPLIER)
+                del x
+                numbers = (strip.numbers + odd.astype("uint16") * np.uint16(len(self.tables) // 2))[strip.active]
+                symbols = ((offsets + odd * np.sign(offsets)) // 2).astype("int16")[strip.active]
+                bits.append(self.tables.bits(numbers, symbols).sum(dtype="float64"))
+                ends = np.cumsum(np.count_nonzero(strip.active, 1))[:-1]
+                kept = numbers, symbols, (strip.centres + offsets)[strip.active]
+                coded.append([np.split(array, ends) for array in kept])
+                yield strip, offsets
+            if coder:
+                self._write(coder, coded)
 
-    def _stream(self, shape, quantized):
-        coder = constriction.stream.queue.RangeEncoder()
-        for *arrays, values, counts in quantized.coded:
-            ends = np.cumsum(counts)[:-1]
-            for numbers, symbols in zip(*(np.split(array, ends) for array in arrays), strict=True):
-                reach = self.tables.reach[numbers]
-                escaped = np.abs(symbols) > reach
-                symbols = np.where(escaped, 2 * reach + 1, symbols + reach).astype("int32")
-                order, groups = _grouped(numbers)
-                symbols = symbols[order]
-                for number, start, end in groups:
-                    coder.encode(symbols[start:end], self.tables.model(number))
-                if escaped.any():
-                    here, values = np.split(values, [np.count_nonzero(escaped)])
-                    coder.encode(here.astype("int32") + 2**15, ESCAPED)
-        payload = coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
-        return _head(shape, quantized.index, payload) + payload
+        values = self._go_through(latents.shape[:3], index, decide, progress)
+        return Quantized(index, values, sum(bits), coder and coder.get_compressed())
+
+    def _write(self, coder, strips):
+        """Writes the tables, symbols and values of one pass: first all beginnings of chains, last all their ends."""
+        for position in zip(*(zip(*strip, strict=True) for strip in strips), strict=True):
+            numbers, symbols, values = map(np.concatenate, zip(*position, strict=True))
+            reach = self.tables.reach[numbers]
+            escaped = np.abs(symbols) > reach
+            symbols = np.where(escaped, 2 * reach + 1, symbols + reach).astype("int32")
+            order, groups = _grouped(numbers)
+            symbols = symbols[order]
+            for number, start, end in groups:
+                coder.encode(symbols[start:end], self.tables.model(number))
+            if escaped.any():
+                coder.encode(values[escaped].astype("int32") + 2**15, ESCAPED)
 
     def _dequantized(self, height, width, index, coder, progress):
-        def decide(numbers, centres, active, *_):
-            offsets = np.zeros(centres.shape, "int32")
+        def decide(strips):
+            strips = list(strips)
+            numbers, centres, active = (
+                np.concatenate([getattr(strip, name) for strip in strips], 1) for name in Strip._fields[2:]
+            )
+            offsets = np.zeros(centres.shape, "int16")
             states = np.zeros(centres.shape[1], "uint8")
             for i, here in enumerate(active):
                 here = slice(None) if here.all() else here
@@ -473,7 +493,8 @@ class Codec:
                     symbols = (found + odd * np.sign(found)) // 2
                 offsets[i, here] = found
                 states[here] = NEXT_STATE.ravel()[2 * state + (symbols & 1)]
-            return offsets
+            ends = np.cumsum([strip.centres.shape[1] for strip in strips])[:-1]
+            yield from zip(strips, np.split(offsets, ends, axis=1), strict=True)
 
         return self._go_through((1, height, width), index, decide, progress)
 
@@ -484,7 +505,7 @@ class Codec:
             windows = iter(windows)
             joined = [np.concatenate([next(windows) for _ in parts], -1) for parts in inputs]
             outputs = network.predict_on_batch(joined)
-            return outputs if isinstance(outputs, list) else [outputs]
+            return [outputs[0].astype("int16"), outputs[1]] if isinstance(outputs, list) else [outputs]
 
         *state, parameters = self._in_windows(predicted, list(itertools.chain(*inputs)), _halo(network))
         parameters = parameters * np.float32(KERNEL_GRID)
@@ -528,9 +549,46 @@ class Codec:
         return results
 
 
+def _stream(shape, quantized):
+    payload = quantized.words.astype("<u4").tobytes().rstrip(b"\0")
+    return _head(shape, quantized.index, payload) + payload
+
+
+def _padded(sides):
+    """Sides that the context model takes."""
+    return [side + -side % PADDING for side in sides]
+
+
 def _halo(network):
     """How far a network looks around a latent."""
     return sum(weight.shape[0] // 2 for weight in network.weights if len(weight.shape) == 4)
+
+
+def _strip(places, rows, inside, distributions):
+    """Makes a strip of some rows of the places of a pass."""
+    strip = []
+    for down, across, channels in places:
+        first = down.start or 0
+        strip.append(
+            (slice(first + rows.start * down.step, first + rows.stop * down.step, down.step), across, channels)
+        )
+    distributions = distributions(rows)
+    *sides, channels = distributions[0][0].shape
+    shape = len(places), channels, *sides
+    eighths, levels = np.empty(shape, "int32"), np.empty(shape, "uint16")
+    for number, (mean, scale) in enumerate(distributions):
+        eighths[number] = np.moveaxis(np.rint(mean * FRACTIONS), -1, 0)
+        levels[number] = np.moveaxis(np.clip(np.rint(scale), 0, len(SCALES) - 1), -1, 0)
+    centres = (eighths + FRACTIONS // 2) // FRACTIONS
+    numbers = levels * FRACTIONS + (eighths - FRACTIONS * centres + FRACTIONS // 2)
+    active = np.stack([inside[down, across] for down, across, _ in strip])[:, None, None]
+    return Strip(
+        strip,
+        shape,
+        _chained(numbers.astype("uint16")),
+        _chained(centres.astype("int16")),
+        _chained(np.broadcast_to(active, shape)),
+    )
 
 
 def _columns(shape):
@@ -606,12 +664,13 @@ def _patches(latents, number):
     """About so many patches, spread over a large photograph; a small one as it is."""
     sides = np.array(latents.shape[1:3])
     if sides.prod() < 3 * number * PATCH**2:
-        return latents
+        return latents[:, :, :]
     counts = np.clip(np.rint(np.sqrt(number * sides / sides[::-1])).astype(int), 1, sides // PATCH)
     rows, columns = (
         np.linspace(0, side - PATCH, 2 * count + 1)[1::2].astype(int) for side, count in zip(sides, counts, strict=True)
     )
-    return np.stack([latents[0, i : i + PATCH, j : j + PATCH] for i, j in itertools.product(rows, columns)])
+    places = itertools.product(rows, columns)
+    return np.concatenate([latents[:, i : i + PATCH, j : j + PATCH] for i, j in places])
 
 
 def _activity(latents, index):

@@ -216,7 +216,7 @@ class ContextModel(keras.Model):
                 if largest.max() >= 2**15 * KERNEL_GRID or np.abs(content[kernel]).max() > KERNEL_LIMIT * KERNEL_GRID:
                     raise ValueError(f"{kernel} could make sums that are not exact")
 
-    def go_through(self, index, shape, apply, decide, ops=ops):
+    def go_through(self, index, shape, apply, decide, ops=ops, keep=lambda activations: activations):
         """Goes through the passes in which images are coded.
 
         Args:
@@ -224,10 +224,12 @@ class ContextModel(keras.Model):
             shape: Batch, height and width of the latents, both sides multiples of 16.
             apply: Called with one of the networks and its inputs, each a list of arrays to be concatenated; returns
                 what the network says.
-            decide: Called before every pass with its places, a list of slices of rows, columns and channels, and the
-                distributions there, a list of means (in units of the step) and scales (as an index of `SCALES`, not
-                rounded). Returns the list of values there.
+            decide: Called before every pass with its places, a list of slices of rows, columns and channels, and a
+                function of a slice of these rows. It returns the distributions there, a list of means (in units of the
+                step) and scales (as an index of `SCALES`, not rounded). `decide` returns the list of values there.
             ops: `keras.ops`, or `numpy` for what must be the same on every machine. Defaults to `keras.ops`.
+            keep: Called with all activations that have to be kept for long, integers; may return them in a smaller
+                type. Defaults to returning them as they are.
         """
         step = ops.reshape(ops.take(STEPS, index), (-1, 1, 1, 1))
         octave = ops.reshape(ops.take(OCTAVES, index), (-1, 1, 1, 1))
@@ -238,19 +240,25 @@ class ContextModel(keras.Model):
             return ops.clip(ops.round(ops.sign(x) * size), -LIMIT, LIMIT)
 
         def features(x, a, b):
-            return [companded(x, a, b), ops.clip(x * (UNIT // 4), -LIMIT, LIMIT)]
+            return [keep(companded(x, a, b)), keep(ops.clip(x * (UNIT // 4), -LIMIT, LIMIT))]
 
         def planes(like, values):
             return [ops.ones_like(like[..., :1]) * value for value in values]
 
-        def distributions(parameters, a, b, bases=(0, 0)):
+        def distributions(parameters, a, b, bases=None):
             gain = self.deviations[a:b] / step / UNIT
             offset = 6 * (self.octaves[a:b] - octave) + 18
             n = b - a
-            return [
-                (parameters[..., i : i + n] * gain + base, parameters[..., i + n : i + 2 * n] * (12 / UNIT) + offset)
-                for base, i in zip(bases, (0, 2 * n), strict=False)
-            ]
+
+            def in_rows(rows):
+                found = []
+                for number in range(parameters.shape[-1] // (2 * n)):
+                    mean, scale = (parameters[:, rows, :, i : i + n] for i in (2 * number * n, (2 * number + 1) * n))
+                    base = 0 if bases is None else bases[number][:, rows]
+                    found.append((mean * gain + base, scale * (12 / UNIT) + offset))
+                return found
+
+            return in_rows
 
         # The first group is coded as an image of its own: blind where it is coarsest, then between what is known.
         n = GROUPS[1]
@@ -258,7 +266,7 @@ class ContextModel(keras.Model):
         batch, height, width = shape
         every = slice(None, None, 2 * LATTICES[0])
         blind = ops.zeros((batch, height // every.step, width // every.step, 2 * n), "float32")
-        (known,) = decide([(every, every, channels)], distributions(blind, 0, n, (0,)))
+        (known,) = decide([(every, every, channels)], distributions(blind, 0, n))
         for level, spacing in enumerate(LATTICES):
             even, odd = slice(None, None, 2 * spacing), slice(spacing, None, 2 * spacing)
             right, below = _next(known, 2, ops), _next(known, 1, ops)
@@ -287,8 +295,8 @@ class ContextModel(keras.Model):
                 if own:
                     parameters = apply(second, [state, *own, *constants])
                 places = [(slice(i, None, 2), slice(j, None, 2), slice(a, b)) for i, j in phases]
-                expected, parameters = distributions(parameters, a, b), None  # they are large
-                values = decide(places, expected)
+                values = decide(places, distributions(parameters, a, b))
+                del parameters  # they are large
                 own += [x for value in values for x in features(value, a, b)]
 
 
@@ -341,7 +349,7 @@ class RateModel(keras.Model):
         def decide(places, distributions):
             nonlocal total
             values = []
-            for place, (mean, scale) in zip(places, distributions, strict=True):
+            for place, (mean, scale) in zip(places, distributions(slice(None)), strict=True):
                 value, bits = self._quantized(latents[:, *place], mean, scale)
                 values.append(value)
                 total += ops.sum(bits, axis=(1, 2, 3))

@@ -160,7 +160,7 @@ class QuantizedDataset(keras.utils.PyDataset):
         for number in tqdm(range(len(crops)), desc="Quantizing crops", disable=None):
             images.append(np.rint(crops[number][0]["image"] * 255).astype("uint8"))
             indices.append(np.full(len(images[-1]), generator.integers(FINEST, COARSEST + 1), "int32"))
-            values.append(codec.quantize(images[-1], int(indices[-1][0])).values)
+            values.append(codec.quantize(images[-1], int(indices[-1][0])))
         self.images, self.values, self.indices = map(np.concatenate, (images, values, indices))
 
     def __len__(self):
