@@ -140,11 +140,11 @@ class Codec:
     Args:
         content: Dictionary of arrays, the content of a `codec.npz`.
         window: Side, in latents, of the windows in which large photographs are computed; changes speed and memory, not
-            the streams. Defaults to `256`.
+            the streams. Defaults to `128`.
         batch_size: Windows that are computed at once, likewise. Defaults to `1`.
     """
 
-    def __init__(self, content, window=256, batch_size=1):
+    def __init__(self, content, window=128, batch_size=1):
         if int(content["format"]) != FORMAT:
             raise ValueError(f"its format is {int(content['format'])}, not {FORMAT}")
         check_exactness()
