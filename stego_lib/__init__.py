@@ -10,6 +10,7 @@ __version__ = version("stego-lib")
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "block_code",
         "callbacks",
         "data",
         "evaluation",
@@ -17,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "images",
         "layers",
         "losses",
+        "messages",
         "metrics",
         "models",
         "optimizers",
@@ -24,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "training",
     ],
     submod_attrs={
+        "block_code": ["learn_code"],
         "callbacks": ["EpochGallery"],
         "data": ["PairDataset", "find_div2k", "find_photographs", "load_pairs", "load_photographs"],
         "files.codec": ["Codec", "TooFewBytesError", "load_codec"],
@@ -49,13 +52,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SubPixel",
         ],
         "losses": ["CombinedLoss", "full_loss", "histogram_loss", "psnr_loss", "ssim_loss"],
+        "messages": ["MessageToSecret", "SecretToMessage"],
         "metrics": ["psnr", "ssim"],
         "models": [
             "build_autoencoder",
             "build_decoder",
             "build_encoder",
             "hide_images",
+            "learn_message",
             "load_autoencoder",
+            "load_pretrained",
             "reveal_images",
         ],
         "optimizers": ["ConvMuon"],
@@ -64,5 +70,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
 )
 
 if "keras" in sys.modules:  # Whoever uses Keras finds the layers registered; the command line starts without it.
-    from stego_lib import layers, losses, metrics, optimizers  # noqa: F401
+    from stego_lib import layers, losses, messages, metrics, optimizers  # noqa: F401
     from stego_lib.files import compression  # noqa: F401

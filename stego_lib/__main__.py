@@ -147,7 +147,9 @@ def _parser():
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="measure PSNR and SSIM through a real PNG")
-    evaluate.add_argument("model", type=Path, help="a trained autoencoder.keras")
+    evaluate.add_argument(
+        "model", help="a trained autoencoder.keras; or modular-4, modular-8, modular-16, residual: they come with it"
+    )
     _add_data_options(evaluate)
     evaluate.add_argument(
         "--split",
@@ -360,9 +362,9 @@ def _train(options):
 def _evaluate(options):
     from stego_lib.data import load_pairs
     from stego_lib.evaluation.quality import hide_and_reveal, measure, summary
-    from stego_lib.models import load_autoencoder
+    from stego_lib.models import PRETRAINED, load_autoencoder, load_pretrained
 
-    autoencoder = load_autoencoder(options.model)
+    autoencoder = (load_pretrained if options.model in PRETRAINED else load_autoencoder)(options.model)
     covers, secrets = load_pairs(options.data, options.split, options.image_size)
     stego, revealed = hide_and_reveal(autoencoder, covers, secrets)
     if options.output:

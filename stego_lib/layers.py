@@ -249,7 +249,7 @@ class Phase(_Float32Layer):
 
     def __init__(self, period=8, **kwargs):
         super().__init__(**kwargs)
-        self.period = _even_period(period)
+        self.period = even_period(period)
 
     def call(self, inputs):
         return _phase(inputs, self.period)
@@ -330,7 +330,7 @@ class ModularEmbedding(_Float32Layer):
 
     def __init__(self, period=8, **kwargs):
         super().__init__(**kwargs)
-        self.period = _even_period(period)
+        self.period = even_period(period)
 
     def call(self, cover, message):
         message = ops.clip(message, -message_limit(self.period), message_limit(self.period))
@@ -381,7 +381,18 @@ def _positive_integer(name, value):
     return value
 
 
-def _even_period(period):
+def even_period(period):
+    """Checks a period.
+
+    Args:
+        period: What was given.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: If it is not an even integer from 2 to 256.
+    """
     if _positive_integer("period", period) % 2 or period > 256:
         raise ValueError(f"`period` must be even and at most 256. Received: period={period}")
     return period

@@ -2,11 +2,13 @@
 
 import math
 import zipfile
+from importlib.resources import files
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from stego_lib.block_code import learn_code
 from stego_lib.images import pad_to_multiple, to_float, to_uint8
 from stego_lib.layers import (
     ModularEmbedding,
@@ -15,18 +17,19 @@ from stego_lib.layers import (
     ResidualEmbedding,
     SpaceToDepth,
     SubPixel,
-    message_limit,
 )
+from stego_lib.messages import MessageToSecret, SecretToMessage
 
 EMBEDDINGS = ("modular", "residual")
+PRETRAINED = ("modular-4", "modular-8", "modular-16", "residual")
 LARGEST_RESIDUAL = 0.125  # in units of the image; unbounded, training drives it into the clipping and dies there
 
 
-def build_encoder(embedding="modular", period=8, filters=64, num_blocks=3, name="encoder"):
+def build_encoder(embedding="modular", period=8, filters=64, num_blocks=2, name="encoder"):
     """Builds the network that hides a secret in a cover.
 
-    Features of cover and secret at full, half and quarter resolution lead to one number per pixel and channel, the
-    message, which an embedding layer puts into the cover.
+    Features of cover and secret at full, half and quarter resolution lead to a correction: of the secret, before it
+    becomes a message (see `SecretToMessage`) that is embedded; or, with the residual embedding, of the cover.
 
     Args:
         embedding: `"modular"` (see `ModularEmbedding`) or `"residual"` (see `ResidualEmbedding`).
@@ -34,7 +37,7 @@ def build_encoder(embedding="modular", period=8, filters=64, num_blocks=3, name=
         period: Positive even integer, period of the modular embedding in 8-bit steps; not used by the residual one.
             Defaults to `8`.
         filters: Channels at half and quarter resolution. Defaults to `64`.
-        num_blocks: Residual blocks at half resolution. Defaults to `3`.
+        num_blocks: Residual blocks at half resolution. Defaults to `2`.
         name: Name of the model. Defaults to `"encoder"`.
 
     Input shape:
@@ -62,9 +65,7 @@ def build_encoder(embedding="modular", period=8, filters=64, num_blocks=3, name=
     if embedding == "modular":
         features.append(Phase(period, name="cover_phase")(cover))
         correction = _multi_level_network(features, filters, num_blocks)
-        limit = message_limit(period)
-        scaled = keras.layers.Rescaling(2 * limit, -limit, dtype="float32", name="scaled_secret")(secret)
-        message = keras.layers.Add(dtype="float32", name="message")([scaled, correction])
+        message = SecretToMessage(period, name="message")(_corrected(secret, correction, "corrected_secret"))
         stego = ModularEmbedding(period, name="embedding")(cover, message)
     else:
         correction = _multi_level_network(features, filters, num_blocks)
@@ -74,14 +75,14 @@ def build_encoder(embedding="modular", period=8, filters=64, num_blocks=3, name=
     return keras.Model([cover, secret], stego, name=name)
 
 
-def build_decoder(embedding="modular", period=8, filters=64, num_blocks=3, name="decoder"):
+def build_decoder(embedding="modular", period=8, filters=64, num_blocks=2, name="decoder"):
     """Builds the network that reveals a secret from a stego image alone.
 
     Args:
         embedding: The embedding of the encoder, `"modular"` or `"residual"`. Defaults to `"modular"`.
         period: The period of the encoder. Defaults to `8`.
         filters: Channels at half and quarter resolution. Defaults to `64`.
-        num_blocks: Residual blocks at half resolution. Defaults to `3`.
+        num_blocks: Residual blocks at half resolution. Defaults to `2`.
         name: Name of the model. Defaults to `"decoder"`.
 
     Input shape:
@@ -103,19 +104,18 @@ def build_decoder(embedding="modular", period=8, filters=64, num_blocks=3, name=
     """
     _check_embedding(embedding)
     stego = keras.Input((None, None, 3), name="stego")
-    features = [_centred(stego, "stego")]
     if embedding == "modular":
         phase = Phase(period, name="stego_phase")(stego)
-        features.append(phase)
-        start = keras.layers.Rescaling(0.5 / message_limit(period), 0.5, dtype="float32", name="scaled_phase")(phase)
+        start, *cells = MessageToSecret(period, name="message")(phase)
+        correction = _multi_level_network([_centred(start, "start")], filters, num_blocks, cells)
+        revealed = _corrected(start, correction, "revealed")
     else:
-        start = keras.layers.Rescaling(0.0, 0.5, dtype="float32", name="grey")(stego)
-    correction = _multi_level_network(features, filters, num_blocks)
-    revealed = keras.layers.Add(dtype="float32", name="revealed")([start, correction])
+        correction = _multi_level_network([_centred(stego, "stego")], filters, num_blocks)
+        revealed = keras.layers.Rescaling(1.0, 0.5, dtype="float32", name="revealed")(correction)
     return keras.Model(stego, revealed, name=name)
 
 
-def build_autoencoder(embedding="modular", period=8, filters=64, num_blocks=3, name="autoencoder"):
+def build_autoencoder(embedding="modular", period=8, filters=64, num_blocks=2, name="autoencoder"):
     """Builds encoder and decoder as one model, to be trained together.
 
     The decoder is given what a PNG file of the stego image would hold. The parts are `get_layer("encoder")` and
@@ -125,7 +125,7 @@ def build_autoencoder(embedding="modular", period=8, filters=64, num_blocks=3, n
         embedding: `"modular"` or `"residual"`. Defaults to `"modular"`.
         period: Positive even integer, period of the modular embedding in 8-bit steps. Defaults to `8`.
         filters: Channels at half and quarter resolution. Defaults to `64`.
-        num_blocks: Residual blocks at half resolution, on each side. Defaults to `3`.
+        num_blocks: Residual blocks at half resolution, on each side. Defaults to `2`.
         name: Name of the model. Defaults to `"autoencoder"`.
 
     Input shape:
@@ -161,6 +161,32 @@ def build_autoencoder(embedding="modular", period=8, filters=64, num_blocks=3, n
     )
 
 
+def learn_message(autoencoder, secrets, iterations=4):
+    """Learns the code of the message from photographs, where the embedding is modular: the first part of training.
+
+    The networks, trained next, correct what the code leaves.
+
+    Args:
+        autoencoder: Model made by `build_autoencoder`.
+        secrets: uint8 array of shape `(number, height, width, 3)`, sides multiples of 4; photographs to train on.
+        iterations: Of `learn_code`, about ten seconds each. Defaults to `4`.
+
+    Returns:
+        The same model.
+    """
+    messages = [
+        layer
+        for part in ("encoder", "decoder")
+        for layer in autoencoder.get_layer(part).layers
+        if isinstance(layer, (SecretToMessage, MessageToSecret))
+    ]
+    if messages:
+        code = learn_code(secrets, messages[0].bits_per_sample, iterations)
+        for layer in messages:
+            layer.set_code(code)
+    return autoencoder
+
+
 def load_autoencoder(path):
     """Loads a trained autoencoder for hiding and revealing.
 
@@ -176,13 +202,39 @@ def load_autoencoder(path):
     """
     path = Path(path) / "autoencoder.keras" if Path(path).is_dir() else Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no model {path}: train one first.")
+        raise FileNotFoundError(f"There is no model {path}: train one first, or take `load_pretrained()`.")
     try:
         autoencoder = keras.saving.load_model(path, compile=False)
         autoencoder.get_layer("encoder"), autoencoder.get_layer("decoder")
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a trained autoencoder.") from error
     return autoencoder
+
+
+def load_pretrained(name="modular-8"):
+    """Loads an autoencoder whose weights come with the library.
+
+    Their model card, `stego_lib/weights/README.md`, tells how they were trained and how good they are.
+
+    Args:
+        name: `"modular-4"`, `"modular-8"`, `"modular-16"` (with their periods) or `"residual"`. Defaults to
+            `"modular-8"`.
+
+    Returns:
+        A `keras.Model`, not compiled.
+
+    Raises:
+        ValueError: If there are no weights of that name.
+
+    Example:
+
+    >>> covers, secrets = np.zeros((2, 1, 64, 64, 3), "uint8")
+    >>> hide_images(load_pretrained("modular-8"), covers, secrets).shape
+    (1, 64, 64, 3)
+    """
+    if name not in PRETRAINED:
+        raise ValueError(f"`name` must be one of {PRETRAINED}. Received: name={name}")
+    return load_autoencoder(files("stego_lib") / "weights" / f"{name}.keras")
 
 
 def hide_images(autoencoder, covers, secrets, batch_size=16):
@@ -240,6 +292,8 @@ def _in_batches(model, batch_size, *images):
 def multiply_accumulates(model, height=64, width=64):
     """Counts the multiplications of all convolutions of a model for one image, the usual measure of its cost.
 
+    The transforms of the modular embedding, another 5 thousand a pixel on each side, are not counted.
+
     Args:
         model: Functional model with image inputs, parts included.
         height: Height of the image in pixels. Defaults to `64`.
@@ -261,7 +315,7 @@ def multiply_accumulates(model, height=64, width=64):
     return count
 
 
-def _multi_level_network(features, filters, num_blocks):
+def _multi_level_network(features, filters, num_blocks, quarter_features=()):
     """From full resolution to half and quarter and back by sub-pixel convolution, levels concatenated on the way."""
     inputs = keras.layers.Concatenate(name="features")(features)
     full = MultiKernelConv(12, name="full_multi_kernel")(inputs)
@@ -275,13 +329,14 @@ def _multi_level_network(features, filters, num_blocks):
     quarter = keras.layers.Conv2D(
         filters, 4, strides=2, padding="same", activation="relu", kernel_initializer="he_normal", name="half_to_quarter"
     )(half)
+    if quarter_features:
+        quarter = keras.layers.Concatenate(name="quarter_features")([quarter, *quarter_features])
+        quarter = MultiKernelConv(filters, name="quarter_multi_kernel")(quarter)
     quarter = _residual_block(quarter, "quarter_block")
-    half = keras.layers.Concatenate(name="half_features")(
-        [half, _sub_pixel_conv(quarter, filters // 4, "quarter_to_half")]
-    )
+    half = _joined(half, _sub_pixel_conv(quarter, filters // 4, "quarter_to_half"), "half_features")
 
-    full = keras.layers.Concatenate(name="all_features")([full, _sub_pixel_conv(half, 12, "half_to_full")])
-    near_zero = keras.initializers.RandomNormal(stddev=1e-3)
+    full = _joined(full, _sub_pixel_conv(half, 12, "half_to_full"), "all_features")
+    near_zero = keras.initializers.RandomNormal(stddev=1e-4)
     return keras.layers.Conv2D(3, 3, padding="same", kernel_initializer=near_zero, dtype="float32", name="correction")(
         full
     )
@@ -303,6 +358,17 @@ def _sub_pixel_conv(inputs, filters, name):
         4 * filters, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"{name}_conv"
     )(inputs)
     return SubPixel(2, name=f"{name}_sub_pixel")(x)
+
+
+def _joined(before, after, name):
+    """Features on the way down, and those that have come back up to the same level."""
+    return keras.layers.Concatenate(name=name)([before, after])
+
+
+def _corrected(image, correction, name):
+    """The image and a small part of the correction, so that training starts with small steps."""
+    correction = keras.layers.Rescaling(0.01, dtype="float32", name=f"{name}_correction")(correction)
+    return keras.layers.Add(dtype="float32", name=name)([image, correction])
 
 
 def _centred(image, name):

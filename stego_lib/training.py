@@ -12,7 +12,7 @@ from stego_lib.data import PairDataset
 from stego_lib.layers import ResidualEmbedding
 from stego_lib.losses import CombinedLoss
 from stego_lib.metrics import psnr, ssim
-from stego_lib.models import build_autoencoder, jit_compile, load_autoencoder
+from stego_lib.models import build_autoencoder, jit_compile, learn_message, load_autoencoder
 from stego_lib.optimizers import ConvMuon
 from stego_lib.plots import loss_history, read_history
 
@@ -24,27 +24,25 @@ PRESETS = {
         "steps_per_epoch": 280,
         "batch_size": 16,
         "crop_size": 32,
-        "learning_rate": 2e-3,
     },
     "default": {  # twenty minutes on two CPU cores
         "filters": 64,
-        "num_blocks": 3,
+        "num_blocks": 2,
         "epochs": 20,
         "steps_per_epoch": 450,
         "batch_size": 16,
         "crop_size": 32,
-        "learning_rate": 2e-3,
     },
     "gpu": {  # longer, on whole images; most of a day on two CPU cores
         "filters": 64,
-        "num_blocks": 4,
+        "num_blocks": 2,
         "epochs": 50,
         "steps_per_epoch": 2000,
         "batch_size": 16,
         "crop_size": None,
-        "learning_rate": 2e-3,
     },
 }
+LEARNING_RATES = {"modular": 1e-3, "residual": 2e-3}  # the modular embedding begins near its best
 
 
 def learning_rate_schedule(peak, steps, warmup_steps=100):
@@ -68,21 +66,21 @@ def learning_rate_schedule(peak, steps, warmup_steps=100):
 
 
 def compile_autoencoder(
-    autoencoder, learning_rate=2e-3, cover_loss=None, secret_loss=None, cover_weight=None, secret_weight=1.0
+    autoencoder, learning_rate=1e-3, cover_loss=None, secret_loss=None, cover_weight=None, secret_weight=1.0
 ):
     """Compiles an autoencoder with `ConvMuon`, and a loss, a weight and metrics for each of its two outputs.
 
-    With the modular embedding the period has settled the quality of the cover already, and the cover's loss has a small
-    weight. With the residual one it has the same weight as the secret's, but no PSNR term: the logarithm rewards a
-    vanishing residual without bound, and training would end in hiding nothing.
+    With the modular embedding the period has settled the quality of the cover, whatever the message is: the loss of the
+    cover is computed, but weighs nothing. With the residual one it weighs as much as the secret's, but lacks the PSNR
+    term: the logarithm rewards a vanishing residual without bound, and training would end in hiding nothing.
 
     Args:
         autoencoder: Model made by `build_autoencoder`.
-        learning_rate: Number or schedule. Defaults to `2e-3`.
+        learning_rate: Number or schedule. Defaults to `1e-3`.
         cover_loss: Loss of `stego` against the cover. Defaults to `None`: `CombinedLoss()`, with `psnr_weight=0` for
             the residual embedding.
         secret_loss: Loss of `revealed` against the secret. Defaults to `None`: `CombinedLoss()`.
-        cover_weight: Weight of `cover_loss`. Defaults to `None`: 0.1 for the modular embedding, 1 for the residual one.
+        cover_weight: Weight of `cover_loss`. Defaults to `None`: 0 for the modular embedding, 1 for the residual one.
         secret_weight: Weight of `secret_loss`. Defaults to `1.0`.
 
     Returns:
@@ -90,7 +88,7 @@ def compile_autoencoder(
     """
     residual = isinstance(autoencoder.get_layer("encoder").get_layer("embedding"), ResidualEmbedding)
     if cover_weight is None:
-        cover_weight = 1.0 if residual else 0.1
+        cover_weight = 1.0 if residual else 0.0
     cover_loss = cover_loss or CombinedLoss(psnr_weight=0.0 if residual else 1.0)
     secret_loss = secret_loss or CombinedLoss()
     autoencoder.compile(
@@ -103,13 +101,14 @@ def compile_autoencoder(
     return autoencoder
 
 
-def run_settings(preset, train_pairs, validation_pairs, **settings):
+def run_settings(preset, train_pairs, validation_pairs, embedding="modular", **settings):
     """Collects all that must stay the same for an interrupted training to go on.
 
     Args:
         preset: Name of one of the `PRESETS`.
         train_pairs: Covers and secrets, two uint8 arrays.
         validation_pairs: Covers and secrets for validation.
+        embedding: `"modular"` or `"residual"`. Defaults to `"modular"`.
         **settings: Settings beyond the preset's, or in their place.
 
     Returns:
@@ -120,7 +119,8 @@ def run_settings(preset, train_pairs, validation_pairs, **settings):
     """
     if preset not in PRESETS:
         raise ValueError(f"`preset` must be one of {tuple(PRESETS)}. Received: preset={preset}")
-    return {**PRESETS[preset], **settings, "data": fingerprint(*train_pairs, *validation_pairs)}
+    start = {**PRESETS[preset], "learning_rate": LEARNING_RATES.get(embedding), "embedding": embedding}
+    return {**start, **settings, "data": fingerprint(*train_pairs, *validation_pairs)}
 
 
 def fingerprint(*arrays):
@@ -277,6 +277,8 @@ def train(
         seed=seed,
     )
     folder = prepare_folder(folder, settings, restart)
+    if not (folder / "backup").exists():
+        learn_message(autoencoder, train_pairs[1])
     try:
         history = autoencoder.fit(
             batches,

@@ -78,22 +78,20 @@ def test_a_modular_network_reveals_before_the_first_training_step(pairs):
     autoencoder = build_autoencoder(period=8, filters=12, num_blocks=1)
     outputs = predict(autoencoder, pairs)
     error = np.clip(outputs["revealed"], 0, 1) - pairs[1][:2] / 255
-    assert -10 * np.log10(np.mean(error**2)) > 26
+    assert -10 * np.log10(np.mean(error**2)) > 38
 
 
-def test_every_kernel_gets_a_gradient(autoencoder, pairs):
-    autoencoder.compile(optimizer=keras.optimizers.SGD(1.0), loss="mse")
-    # The last kernels start near zero: some steps, and gradients reach everything.
+def test_every_weight_gets_a_gradient(autoencoder, pairs):
+    compile_autoencoder(autoencoder)  # with an optimizer whose steps do not vanish with the gradients
     inputs = {"cover": pairs[0] / np.float32(255), "secret": pairs[1] / np.float32(255)}
     before = [numpy(weight) for weight in autoencoder.trainable_weights]
     autoencoder.fit(inputs, {"stego": inputs["cover"], "revealed": inputs["secret"]}, epochs=2, verbose=0)
-    changes = [
-        (weight.path, np.abs(numpy(weight) - old).max())
+    unchanged = [
+        weight.path
         for weight, old in zip(autoencoder.trainable_weights, before, strict=True)
-        if weight.name == "kernel"
+        if np.array_equal(numpy(weight), old)
     ]
-    assert len(changes) == 2 * 14
-    assert [path for path, change in changes if not change > 0] == []
+    assert unchanged == []
 
 
 def test_a_saved_model_loads_without_custom_objects(autoencoder, pairs, tmp_path):

@@ -1,8 +1,13 @@
+import re
+from importlib.resources import files
+
 import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from stego_lib.data import load_pairs
 from stego_lib.evaluation.quality import hide_and_reveal, measure, summary, through_png
+from stego_lib.models import PRETRAINED, load_pretrained
 
 pytestmark = pytest.mark.backend
 
@@ -40,3 +45,15 @@ def test_summary_names_means_and_the_worst_secret():
         "secret_ssim": np.array([0.8, 0.9]),
     }
     assert summary(quality) == "n = 2, cover 41.00 dB / 0.9500, secret 33.00 dB / 0.8500, worst secret 30.00 dB"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_pretrained_weights_are_as_good_as_their_model_card_says(name):
+    card = (files("stego_lib") / "weights" / "README.md").read_text()
+    row = next(line for line in card.splitlines() if line.startswith(f"| {name} |"))
+    expected = [float(number) for number in re.findall(r"[\d.]+", row.split("|")[-2])]
+    pairs = load_pairs("bundled", "validation")
+    quality = measure(*pairs, *hide_and_reveal(load_pretrained(name), *pairs))
+    cover, secret = quality["cover_psnr"].mean(), quality["secret_psnr"]
+    assert [cover, secret.mean(), secret.min()] == pytest.approx(expected, abs=0.1)
