@@ -1,4 +1,4 @@
-"""The command line: `stego-lib hide | reveal | capacity | train | evaluate | train-codec | bench`."""
+"""The command line: `stego-lib hide | reveal | capacity`, and `train | evaluate | bench` and others for measuring."""
 
 import argparse
 import contextlib
@@ -18,6 +18,8 @@ EXAMPLES = """examples:
   python -m stego_lib evaluate outputs/run/autoencoder.keras --data photos/test --output outputs/evaluation
   python -m stego_lib train-codec photos/train --output outputs/codec
   python -m stego_lib bench photos/test --codec outputs/codec/codec.npz
+  python -m stego_lib compare photos/test
+  python -m stego_lib detect photos/train
 """
 
 HIDE = """Hides a photograph in another one. What is written has been read back and the secret found in it. Without a
@@ -184,7 +186,35 @@ def _parser():
     )
     bench.add_argument("--codec", metavar="FILE", help="a codec.npz (default: the one that comes with the library)")
     bench.set_defaults(run=_bench)
+
+    compare = commands.add_parser(
+        "compare", help="measure all ways to hide on the same pairs, and what disturbances leave of the secret"
+    )
+    _add_measured_folder(compare, "the first half covers, the second half secrets")
+    compare.add_argument(
+        "--image-size",
+        type=_image_size,
+        default=64,
+        help="side to which photographs are resized, a multiple of 4 (default: %(default)s)",
+    )
+    compare.set_defaults(run=_compare)
+
+    detect = commands.add_parser(
+        "detect", help="measure how detectable all ways to hide are; hours for a thousand photographs"
+    )
+    _add_measured_folder(detect, "of 256x256 pixels or more, from which the middle is taken, at most 1200 of them")
+    detect.set_defaults(run=_detect)
     return parser
+
+
+def _add_measured_folder(parser, which):
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        default="bundled",
+        metavar="FOLDER",
+        help=f"photographs, {which} (default: squares of those that scikit-image ships)",
+    )
 
 
 def _add_passphrase_options(parser):
@@ -391,12 +421,8 @@ def _train_codec(options):
 
 
 def _bench(options):
-    try:
+    with _needing_more_packages():
         from stego_lib.evaluation.compression import compressors, quality_table, rate_distortion, speed_table
-    except ModuleNotFoundError as error:
-        if error.name != "imagecodecs":
-            raise
-        raise ValueError("bench needs the package imagecodecs: pip install imagecodecs") from error
     import numpy as np
 
     from stego_lib.data import BUNDLED, bundled_photographs, find_photographs, load_photographs
@@ -417,6 +443,62 @@ def _bench(options):
         print(quality_table(rate_distortion(list(load_photographs(paths)), compressors(codec))))
     print("Photographs at their own size, mean PSNR in dB (worst):", flush=True)
     print(quality_table(rate_distortion(photographs, compressors(codec))))
+
+
+def _compare(options):
+    with _needing_more_packages():
+        from stego_lib.evaluation.comparison import (
+            all_methods,
+            compare,
+            comparison_table,
+            disturb,
+            disturbance_table,
+        )
+    from stego_lib.data import load_pairs
+
+    split = "validation" if options.folder == "bundled" else "all"
+    covers, secrets = load_pairs(options.folder, split, options.image_size)
+    methods = all_methods()
+    print(f"{len(covers)} pairs, means through a real PNG:", flush=True)
+    print(comparison_table(compare(methods, covers, secrets)), flush=True)
+    print("What is left of the secret, mean PSNR in dB, of at most 8 pairs:", flush=True)
+    print(disturbance_table(disturb(methods, covers[:8], secrets[:8])))
+
+
+def _detect(options):
+    with _needing_more_packages():
+        from stego_lib.evaluation.detection import all_embeddings, detect, detection_table
+    import numpy as np
+
+    from stego_lib.data import BUNDLED, bundled_photographs, cut_squares, find_photographs
+
+    if options.folder == "bundled":
+        covers = cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 128, 6)
+        secrets = np.roll(covers, 6, axis=0)  # of the photograph before
+    else:
+        paths = find_photographs(options.folder)
+        paths = [paths[index] for index in np.random.default_rng(0).permutation(len(paths))[:1200]]
+        squares = cut_squares(paths, 256)
+        if len(squares) < 40:
+            raise ValueError(
+                f"{options.folder} has {len(squares)} photographs of 256x256 pixels or more, less than 40."
+            )
+        covers, secrets = squares[: len(squares) // 2], squares[len(squares) // 2 : len(squares) // 2 * 2]
+    print(f"{len(covers)} covers, trained on one half and tested on the other: area under the ROC curve", end=" ")
+    print("(95 % confidence interval), smallest mean error:", flush=True)
+    print(detection_table(detect(all_embeddings(), covers, secrets)))
+
+
+@contextlib.contextmanager
+def _needing_more_packages():
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        packages = {"imagecodecs": "imagecodecs", "sklearn": "scikit-learn"}
+        if error.name not in packages:
+            raise
+        name = packages[error.name]
+        raise ValueError(f"This command needs the package {name}: pip install {name}") from error
 
 
 def _write_pictures(folder, covers, secrets, stego, revealed):

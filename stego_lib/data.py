@@ -236,6 +236,38 @@ def _bundled_crops(split, image_size):
     return np.stack(images), np.array(photographs)
 
 
+def cut_squares(photographs, size, number=1):
+    """Cuts squares out of photographs at their own resolution, evenly spread and not overlapping.
+
+    Args:
+        photographs: List of paths or of uint8 arrays of shape `(height, width, 3)`; those with less than `number`
+            squares are left out.
+        size: Side of the squares in pixels.
+        number: Squares of each photograph; 1 takes one near the middle. Defaults to `1`.
+
+    Returns:
+        uint8 array of shape `(photographs * number, size, size, 3)`, all of the first photograph first.
+
+    Raises:
+        ValueError: If no photograph is large enough.
+    """
+
+    def cut(photograph):
+        image = photograph if isinstance(photograph, np.ndarray) else read_image(photograph)
+        rows, columns = image.shape[0] // size, image.shape[1] // size
+        if rows * columns < number:
+            return []
+        top, left = (image.shape[0] - rows * size) // 2, (image.shape[1] - columns * size) // 2
+        corners = [(top + size * row, left + size * column) for row in range(rows) for column in range(columns)]
+        chosen = (2 * np.arange(number) + 1) * len(corners) // (2 * number)
+        return [image[y : y + size, x : x + size].copy() for y, x in (corners[index] for index in chosen)]
+
+    squares = [square for each in read_each(cut, photographs) for square in each]
+    if not squares:
+        raise ValueError(f"No photograph has {number} squares of {size}x{size} pixels.")
+    return np.stack(squares)
+
+
 def save_pairs(path, train, validation):
     """Writes the pairs for training and validation into one file.
 

@@ -102,6 +102,34 @@ def error_histogram(covers, secrets, stego, revealed):
     return figure
 
 
+def trade_off(qualities, metric="psnr"):
+    """Shows for several methods how good covers and secrets are: one curve a family, pale points for single pairs.
+
+    Args:
+        qualities: Dictionary of what `measure` returns, by names like `"family, setting"`.
+        metric: `"psnr"` or `"ssim"`. Defaults to `"psnr"`.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    families = {}
+    for name, quality in qualities.items():
+        families.setdefault(name.split(",")[0], []).append((quality[f"cover_{metric}"], quality[f"secret_{metric}"]))
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    axis = figure.subplots()
+    for index, (family, points) in enumerate(families.items()):
+        colour, marker = f"C{index}", "osD^vP*X"[index % 8]
+        means = np.array([(cover.mean(), secret.mean()) for cover, secret in points])
+        for cover, secret in points:
+            axis.plot(cover, secret, ".", color=colour, alpha=0.15, markersize=4)
+        axis.plot(*means.T, f"{marker}-", color=colour, label=family)
+    unit = "PSNR in dB" if metric == "psnr" else "SSIM"
+    axis.set(xlabel=f"cover, {unit}", ylabel=f"secret, {unit}")
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside right upper")
+    return figure
+
+
 def read_history(path):
     """Reads the history that `CSVLogger` wrote during training.
 

@@ -3,14 +3,30 @@ import numpy as np
 import pytest
 import skimage.data
 
-from stego_lib.evaluation.baselines import avif, jpegxl
+from stego_lib.evaluation.baselines import (
+    avif,
+    codec_hide,
+    codec_reveal,
+    jpeg2000,
+    jpegxl,
+    lsb_hide,
+    lsb_reveal,
+    webp,
+)
 from stego_lib.evaluation.compression import quality_table, rate_distortion, speed_table
 from stego_lib.files.codec import load_codec
 
 IMAGE = skimage.data.astronaut()[100:228, 150:278]
 
 
-@pytest.mark.parametrize(("compress", "decode"), [(avif, imagecodecs.avif_decode), (jpegxl, imagecodecs.jpegxl_decode)])
+@pytest.mark.parametrize(
+    ("compress", "decode"),
+    [
+        (avif, imagecodecs.avif_decode),
+        (jpegxl, imagecodecs.jpegxl_decode),
+        (jpeg2000, imagecodecs.jpeg2k_decode),
+    ],
+)
 def test_the_best_file_that_fits_is_found(compress, decode):
     sizes, errors = [], []
     for budget in (3000, 9000):
@@ -43,3 +59,36 @@ def test_the_speed_table_has_a_line_for_every_size():
     assert len(table.splitlines()) == 4
     assert "| 0.05 |" in table
     assert "MP/s" in table
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_lsb_keeps_the_upper_bits_of_the_secret_exactly(bits):
+    cover, secret = IMAGE, IMAGE[::-1]
+    for adjust in (False, True):
+        stego = lsb_hide(cover, secret, bits, adjust)
+        np.testing.assert_array_equal(lsb_reveal(stego, bits, midpoint=False), secret >> (8 - bits) << (8 - bits))
+        error = lsb_reveal(stego, bits).astype(int) - secret
+        assert np.abs(error).max() <= 2 ** (7 - bits)
+        change = np.abs(stego.astype(int) - cover)[(cover >= 16) & (cover < 240)]
+        assert change.max() <= (2 ** (bits - 1) if adjust else 2**bits - 1)
+
+
+@pytest.mark.parametrize(
+    ("compress", "decode"),
+    [
+        (avif, imagecodecs.avif_decode),
+        (jpegxl, imagecodecs.jpegxl_decode),
+        (jpeg2000, imagecodecs.jpeg2k_decode),
+        (webp, imagecodecs.webp_decode),
+    ],
+)
+def test_a_file_in_low_bits_comes_back_exactly(compress, decode):
+    secret = IMAGE[:100, :90]
+    stego = codec_hide(IMAGE, secret, 2, compress)
+    assert np.abs(stego.astype(int) - IMAGE).max() <= 3
+    decoded = compress(secret, IMAGE.size * 2 // 8 - 8)[1]
+    np.testing.assert_array_equal(codec_reveal(stego, 2, decode), decoded)
+    stego[:40] ^= 1
+    with pytest.raises(ValueError, match=r"no file|damaged"):
+        codec_reveal(stego, 2, decode)
+    assert codec_hide(IMAGE[:8, :8], secret, 1, compress) is None

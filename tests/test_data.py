@@ -8,7 +8,16 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from stego_lib.data import BUNDLED, PairDataset, find_div2k, load_pairs, load_photographs, read_pairs, save_pairs
+from stego_lib.data import (
+    BUNDLED,
+    PairDataset,
+    cut_squares,
+    find_div2k,
+    load_pairs,
+    load_photographs,
+    read_pairs,
+    save_pairs,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -273,3 +282,15 @@ def test_grey_alpha_sixteen_bit_and_cmyk_files_load_as_rgb(tmp_path):
         warnings.simplefilter("error")
         images = load_photographs(sorted(tmp_path.glob("*.*")))
     assert images.shape == (4, 64, 64, 3)
+
+
+def test_squares_are_cut_in_order_and_do_not_overlap(folder):
+    image = np.arange(50 * 70 * 3, dtype="uint32").reshape(50, 70, 3)
+    squares = cut_squares([image, image[:30], image], 20, 4)
+    assert squares.shape == (8, 20, 20, 3)
+    assert len(np.unique(squares[:4])) == squares[:4].size
+    np.testing.assert_array_equal(squares[:4], squares[4:])
+    assert cut_squares(sorted(folder.iterdir()), 64).shape == (20, 64, 64, 3)
+    np.testing.assert_array_equal(cut_squares([image], 50)[0], image[:, 10:60])
+    with pytest.raises(ValueError, match="No photograph has 1 squares of 99x99"):
+        cut_squares([image], 99)

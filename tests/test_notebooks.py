@@ -10,13 +10,15 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-BAR = re.compile("(Reading|Quantizing|Compressing)")  # what a progress bar begins with
+BAR = re.compile("(Reading|Quantizing|Compressing|Comparing|Disturbing|Detecting)")  # what a progress bar begins with
 PARAMETERS = {
     "01_data": 'SOURCE = "bundled"',
     "02_model": "FILTERS = 8",
     "03_train": 'OVERRIDES = {"filters": 8, "num_blocks": 1, "epochs": 2, "steps_per_epoch": 3}',
     "05_use": "MAX_SIDE = 96",
     "07_files": "BITS, MAX_SIDE = (1, 2), 96",
+    "08_compare": "BITS, PAIRS = (1, 2), 2",
+    "09_steganalysis": 'SIZE, DETECTED, SHARES, BITS, MODELS = 64, ("SPA", "SPAM"), (1.0, 0.2), (2,), ()',
     "06_codec": "BITS, SIDE = (1, 2), 64\n"
     "from stego_lib.files.training import CODEC_PRESETS\n"
     "CODEC_PRESETS[PRESET].update(filters=8, epochs=2, steps_per_epoch=3, synthesis_filters=8, synthesis_epochs=1,"
@@ -28,6 +30,8 @@ WRITTEN = {
     "04_evaluate": ["outputs/evaluation/best.png", "outputs/evaluation/error_histogram.png"],
     "05_use": ["outputs/use/stego.png", "outputs/use/revealed.png", "outputs/use/gallery.png"],
     "06_codec": ["outputs/codec/codec.npz", "outputs/codec/context/history.csv", "outputs/codec/compared.png"],
+    "08_compare": ["outputs/compare/psnr.png", "outputs/compare/ssim.png", "outputs/compare/pictures.png"],
+    "09_steganalysis": ["outputs/steganalysis/roc.png", "outputs/steganalysis/shares.png"],
     "07_files": ["outputs/files/stego-1.png", "outputs/files/revealed-2.png", "outputs/files/gallery.png"],
 }
 
@@ -67,6 +71,8 @@ def test_notebooks_run_in_order_and_write_what_they_say(executed):
         ("05_use", 3),
         ("06_codec", 5),
         ("07_files", 3),
+        ("08_compare", 4),
+        ("09_steganalysis", 3),
     ],
 )
 def test_figures_are_shown_and_nothing_is_complained_about(executed, name, figures):

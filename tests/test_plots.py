@@ -3,7 +3,7 @@ import csv
 import numpy as np
 import pytest
 
-from stego_lib.plots import error_histogram, gallery, loss_history, read_history
+from stego_lib.plots import error_histogram, gallery, loss_history, read_history, trade_off
 
 
 @pytest.fixture
@@ -65,3 +65,14 @@ def test_loss_history_keeps_encoder_and_decoder_apart():
     labels = [line.get_label() for line in figure.axes[0].get_lines()]
     assert labels == ["stego, training", "stego, validation", "revealed, training", "revealed, validation"]
     np.testing.assert_array_equal(figure.axes[1].get_lines()[0].get_ydata(), [30.0, 40.0])
+
+
+def test_trade_off_draws_a_curve_for_every_family():
+    qualities = {
+        name: {"cover_psnr": np.array([cover, cover + 2]), "secret_psnr": np.array([30.0, 34.0])}
+        for name, cover in {"LSB, 1 bit": 50.0, "LSB, 2 bits": 44.0, "files, 1 bit": 51.0}.items()
+    }
+    axis = trade_off(qualities).axes[0]
+    curves = {line.get_label(): line.get_xydata().tolist() for line in axis.get_lines() if line.get_label()[0] != "_"}
+    assert curves == {"LSB": [[51, 32], [45, 32]], "files": [[52, 32]]}
+    assert axis.get_xlabel() == "cover, PSNR in dB"

@@ -14,6 +14,7 @@ from stego_lib.images import read_image
 from stego_lib.models import build_autoencoder, learn_message, load_autoencoder
 from stego_lib.plots import read_history
 from stego_lib.training import (
+    LEARNING_RATES,
     PRESETS,
     compile_autoencoder,
     learning_rate_schedule,
@@ -169,7 +170,8 @@ def test_the_best_epoch_before_an_interruption_still_counts(tmp_path, pairs):
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # CSVLogger
 def test_a_training_that_diverges_ends_with_an_error_and_keeps_the_last_good_epoch(pairs, tmp_path, monkeypatch):
-    monkeypatch.setitem(PRESETS, "tiny", {**TINY, "learning_rate": float("inf")})
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
+    monkeypatch.setitem(LEARNING_RATES, "modular", float("inf"))
     with pytest.raises(FloatingPointError, match="diverged"):
         train(tmp_path, pairs, pairs, "tiny")
     assert not (tmp_path / "autoencoder.keras").exists()

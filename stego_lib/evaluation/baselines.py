@@ -1,8 +1,89 @@
-"""What people would use instead: image codecs, each at the best quality that fits into a number of bytes."""
+"""What people would use instead: least significant bits, and the file of an image codec in them."""
 
 import functools
 
 import imagecodecs
+import numpy as np
+
+from stego_lib.files.embedding import embed, extract_body, extract_header, nearest_values, room
+
+LENGTH = 4  # bytes that say how long the file is
+PLACES = bytes(32)  # seed of the places of its bytes: without a key
+
+
+def lsb_hide(cover, secret, bits, adjust=True):
+    """Hides the upper bits of a secret in the lower bits of a cover.
+
+    Args:
+        cover: uint8 array.
+        secret: uint8 array of the same shape.
+        bits: 1 to 7.
+        adjust: Whether the nearest value with these lower bits is taken (optimal pixel adjustment), and not the one
+            with the same upper bits. Defaults to `True`.
+
+    Returns:
+        uint8 array of the same shape.
+
+    Reference:
+        [Chan and Cheng, 2004](https://doi.org/10.1016/j.patcog.2003.08.007)
+    """
+    digits = secret >> (8 - bits)
+    return nearest_values(cover, digits, bits) if adjust else cover & np.uint8(256 - 2**bits) | digits
+
+
+def lsb_reveal(stego, bits, midpoint=True):
+    """Reveals what `lsb_hide` has hidden.
+
+    Args:
+        stego: uint8 array.
+        bits: As they were for hiding.
+        midpoint: Whether lost bits are taken for the middle of what they may be, and not for 0. Defaults to `True`.
+
+    Returns:
+        uint8 array of the same shape.
+    """
+    return (stego << (8 - bits)) + np.uint8(2 ** (7 - bits) if midpoint else 0)
+
+
+def codec_hide(cover, secret, bits, compress):
+    """Hides an image file in the lower bits of a cover, at the best quality that fits.
+
+    Args:
+        cover: uint8 array of shape `(height, width, 3)`.
+        secret: uint8 array of shape `(height, width, 3)`, of any size.
+        bits: 1 to 4, of every sample.
+        compress: `avif`, `jpegxl`, `jpeg2000` or `webp`.
+
+    Returns:
+        uint8 array of the shape of the cover, or `None` if no quality fits.
+    """
+    found = compress(secret, room(cover.shape, LENGTH, bits))
+    if found is None:
+        return None
+    return embed(cover, len(found[0]).to_bytes(LENGTH, "big"), found[0], bits, PLACES)
+
+
+def codec_reveal(stego, bits, decode):
+    """Reveals what `codec_hide` has hidden.
+
+    Args:
+        stego: uint8 array.
+        bits: As they were for hiding.
+        decode: Function of `imagecodecs` that decodes the format.
+
+    Returns:
+        uint8 array of shape `(height, width, 3)`.
+
+    Raises:
+        ValueError: If there is no such file.
+    """
+    length = int.from_bytes(extract_header(stego, LENGTH), "big")
+    if length > room(stego.shape, LENGTH, bits):
+        raise ValueError("There is no file in this image.")
+    try:
+        return decode(extract_body(stego, LENGTH, length, bits, PLACES))[..., :3]
+    except RuntimeError as error:  # what all errors of imagecodecs are
+        raise ValueError("The file in this image is damaged.") from error
 
 
 def avif(image, max_bytes, speed=2):
@@ -17,9 +98,8 @@ def avif(image, max_bytes, speed=2):
         The file's bytes and the decoded image, or `None` if no quality fits.
     """
 
-    @functools.cache
-    def encoded(level):
-        return bytes(imagecodecs.avif_encode(image, level=level, speed=speed, pixelformat="444", numthreads=2))
+    def encoded(level):  # 100 is lossless
+        return imagecodecs.avif_encode(image, level=level, speed=speed, pixelformat="444", numthreads=2)
 
     return _best(encoded, range(101), max_bytes, imagecodecs.avif_decode)
 
@@ -36,15 +116,54 @@ def jpegxl(image, max_bytes, effort=7):
         The file's bytes and the decoded image, or `None` if no quality fits.
     """
 
-    @functools.cache
     def encoded(octave):
-        return bytes(imagecodecs.jpegxl_encode(image, distance=2.0 ** (-octave / 32), effort=effort, numthreads=2))
+        return imagecodecs.jpegxl_encode(image, distance=2.0 ** (-octave / 32), effort=effort, numthreads=2)
 
-    return _best(encoded, range(-149, 213), max_bytes, imagecodecs.jpegxl_decode)
+    lossless = imagecodecs.jpegxl_encode(image, lossless=True, effort=effort, numthreads=2)
+    return _best(encoded, range(-149, 213), max_bytes, imagecodecs.jpegxl_decode, lossless)
 
 
-def _best(encoded, qualities, max_bytes, decode):
-    """Bisects for the highest quality that fits."""
+def jpeg2000(image, max_bytes):
+    """Compresses an image to a JPEG 2000 code stream at the highest PSNR that fits.
+
+    Args:
+        image: uint8 array of shape `(height, width, 3)`.
+        max_bytes: The most bytes.
+
+    Returns:
+        The file's bytes and the decoded image, or `None` if no quality fits.
+    """
+
+    def encoded(quarter):
+        return imagecodecs.jpeg2k_encode(image, level=quarter / 4, codecformat="j2k")
+
+    lossless = imagecodecs.jpeg2k_encode(image, reversible=True, codecformat="j2k")
+    return _best(encoded, range(40, 281), max_bytes, imagecodecs.jpeg2k_decode, lossless)
+
+
+def webp(image, max_bytes):
+    """Compresses an image to WebP, which always subsamples the colours, at the highest quality that fits.
+
+    Args:
+        image: uint8 array of shape `(height, width, 3)`.
+        max_bytes: The most bytes.
+
+    Returns:
+        The file's bytes and the decoded image, or `None` if no quality fits.
+    """
+
+    def encoded(level):
+        return imagecodecs.webp_encode(image, level=level, lossless=False, method=6)
+
+    lossless = imagecodecs.webp_encode(image, lossless=True, method=6)
+    return _best(encoded, range(101), max_bytes, imagecodecs.webp_decode, lossless)
+
+
+def _best(encode, qualities, max_bytes, decode, lossless=None):
+    """Bisects for the highest quality that fits; none is higher than lossless."""
+    if lossless is not None and len(lossless) <= max_bytes:
+        return bytes(lossless), decode(lossless)
+    encoded = functools.cache(lambda quality: bytes(encode(quality)))
     low, high = 0, len(qualities)
     while low < high:
         middle = (low + high) // 2

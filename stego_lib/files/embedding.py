@@ -56,7 +56,7 @@ def embed(cover, header, body, bits, seed, fill=True):
     marks = _digits(header, 1)
     if fill:  # the lowest bit is the header's, the others are random
         marks |= np.frombuffer(os.urandom(marks.size), "uint8") & np.uint8(2**bits - 2)
-    stego[in_header] = _nearest(stego[in_header], marks, bits if fill else 1)
+    stego[in_header] = nearest_values(stego[in_header], marks, bits if fill else 1)
     in_body = np.ones(stego.size, bool)
     in_body[in_header] = False
     rest = stego[in_body]
@@ -67,7 +67,7 @@ def embed(cover, header, body, bits, seed, fill=True):
         digits[places] = _digits(part + os.urandom(1), bits)[: stop - start]
     for start in range(0, rest.size, CHUNK):
         part = slice(start, start + CHUNK)
-        rest[part] = _nearest(rest[part], digits[part], bits)
+        rest[part] = nearest_values(rest[part], digits[part], bits)
     stego[in_body] = rest
     return stego.reshape(cover.shape)
 
@@ -115,7 +115,27 @@ def expected_errors(bits):
         float64 array of shape `(256,)`: the mean squared change of a sample of every value.
     """
     values, digits = np.repeat(np.arange(256, dtype="uint8"), 2**bits), np.tile(np.arange(2**bits), 256)
-    return ((_nearest(values, digits, bits) - values.astype("float64")) ** 2).reshape(256, -1).mean(1)
+    return ((nearest_values(values, digits, bits) - values.astype("float64")) ** 2).reshape(256, -1).mean(1)
+
+
+def nearest_values(samples, digits, bits):
+    """Finds the values nearest to the samples that have given residues modulo `2**bits`.
+
+    Where two are equally near, chance decides. No value leaves 0 to 255.
+
+    Args:
+        samples: uint8 array.
+        digits: The residues, uint8 array of the same shape.
+        bits: 1 to 8.
+
+    Returns:
+        uint8 array of the same shape.
+    """
+    period = 2**bits
+    change = (digits - samples.astype("int16") + period // 2) % period - period // 2
+    coins = np.unpackbits(np.frombuffer(os.urandom(-(-samples.size // 8)), "uint8"), count=samples.size)
+    moved = samples + change + period * ((change == -period // 2) & (coins.reshape(samples.shape) == 1))
+    return (moved + period * (moved < 0) - period * (moved > 255)).astype("uint8")
 
 
 def _header_places(samples, length):
@@ -140,12 +160,3 @@ def _digits(data, bits):
 
 def _bytes(samples, bits):
     return np.packbits(np.unpackbits(samples[:, None] << (8 - bits), axis=1, count=bits)).tobytes()
-
-
-def _nearest(samples, digits, bits):
-    """The nearest values with these residues."""
-    period = 2**bits
-    change = (digits - samples.astype("int16") + period // 2) % period - period // 2
-    coins = np.unpackbits(np.frombuffer(os.urandom(-(-samples.size // 8)), "uint8"), count=samples.size)
-    moved = samples + change + period * ((change == -period // 2) & (coins == 1))
-    return moved + period * (moved < 0) - period * (moved > 255)

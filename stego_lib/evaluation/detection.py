@@ -1,0 +1,168 @@
+"""How detectable each way to hide is: detectors trained on it, and tested on other photographs."""
+
+import functools
+import os
+
+import numpy as np
+from sklearn.metrics import roc_auc_score, roc_curve
+from tqdm.auto import tqdm
+
+from stego_lib.evaluation.steganalysis import DETECTORS
+from stego_lib.files.embedding import embed, nearest_values, room
+from stego_lib.files.stego import HEADER
+from stego_lib.models import PRETRAINED, hide_images, load_pretrained
+
+SHARES = (1.0, 0.5, 0.2, 0.1, 0.05)  # of the room of one bit a sample
+
+
+def embed_file(cover, secret, bits, share=1.0):
+    """Embeds as `stego_lib.hide` does, random bytes in place of the sealed ones, from which nothing distinguishes them.
+
+    Args:
+        cover: uint8 array of shape `(height, width, 3)`.
+        secret: Not used.
+        bits: 1 to 4, of every sample.
+        share: Of the room that is used; less than 1 as with `quality`. Defaults to `1.0`.
+
+    Returns:
+        uint8 array of the same shape.
+    """
+    length = int(share * room(cover.shape, HEADER, bits))
+    return embed(cover, os.urandom(HEADER), os.urandom(length), bits, os.urandom(32), fill=share == 1)
+
+
+def lsb_replacement(cover, secret, share=1.0):
+    """Replaces the last bit of a share of the samples by random bits."""
+    return _at_random_places(cover, (cover & 254) | _bits(cover.shape), share)
+
+
+def lsb_matching(cover, secret, share=1.0):
+    """Changes a share of the samples by -1, 0 or 1, at random, so that their last bits are random."""
+    return _at_random_places(cover, nearest_values(cover, _bits(cover.shape), 1), share)
+
+
+def rounded_noise(cover, secret, variance):
+    """Adds rounded Gaussian noise, of that variance after rounding: a change that hides nothing."""
+    noise = np.random.default_rng().normal(0, (variance - 1 / 12) ** 0.5, cover.shape)
+    return np.clip(np.rint(cover + noise), 0, 255).astype("uint8")
+
+
+def _bits(shape):
+    return np.random.default_rng().integers(2, size=shape, dtype="uint8")
+
+
+def _at_random_places(cover, changed, share):
+    return np.where(np.random.default_rng().random(cover.shape) < share, changed, cover)
+
+
+def _joint(name):
+    autoencoder = load_pretrained(name)
+    return lambda cover, secret: hide_images(autoencoder, cover[None], secret[None])[0]
+
+
+def all_embeddings(shares=SHARES, bits=(2, 3, 4), pretrained=PRETRAINED):
+    """Collects what is to be detected: the methods at several rates, and noise of the same variance as a control.
+
+    Args:
+        shares: Of the room of one bit a sample. Defaults to `SHARES`.
+        bits: Bits of full files beside 1. Defaults to `(2, 3, 4)`.
+        pretrained: Names of joint autoencoders. Defaults to all.
+
+    Returns:
+        Dictionary of functions from cover and secret to a stego image.
+    """
+    embeddings = {}
+    for name, function in {
+        "files, 1 bit": functools.partial(embed_file, bits=1),
+        "LSB matching": lsb_matching,
+        "LSB replacement": lsb_replacement,
+    }.items():
+        for share in shares:
+            embeddings[f"{name}, {100 * share:g} %"] = functools.partial(function, share=share)
+    for number in bits:
+        embeddings[f"files, {number} bits"] = functools.partial(embed_file, bits=number)
+    for number in (1, *bits):
+        variance = 4**number / 12 + 1 / 6  # of the change to the nearest value with a random residue
+        embeddings[f"noise like {number} bit{'s' * (number > 1)}"] = functools.partial(rounded_noise, variance=variance)
+    return embeddings | {f"joint {name.replace('-', ', period ')}": _joint(name) for name in pretrained}
+
+
+def detect(embeddings, covers, secrets, image_sizes=(64, 256), seed=0, detectors=DETECTORS):
+    """Trains every detector on every embedding with half of the photographs, and tests it on the other half.
+
+    Args:
+        embeddings: Dictionary returned by `all_embeddings`.
+        covers: uint8 array of shape `(number, height, width, 3)`, every one of another photograph.
+        secrets: uint8 array of the same shape.
+        image_sizes: The detectors see so many pixels from the middle, a side each. Defaults to `(64, 256)`.
+        seed: Of detectors and of the shuffled labels. Defaults to `0`.
+        detectors: Dictionary of `Detector`. Defaults to `DETECTORS`.
+
+    Returns:
+        Dictionary from names of embeddings to dictionaries from `(detector, image_size)` to the scores of covers and
+        of stego images of the test half, `(2, number / 2)`. In one more, "labels shuffled", it is drawn for every
+        photograph which of the two, cover or stego of the first embedding, counts as which: what is found is chance.
+    """
+    half = len(covers) // 2
+    sizes = [size for size in image_sizes if size <= min(covers.shape[1:3])]
+    looked = {(name, size): _look(detectors[name], covers, size) for name in detectors for size in sizes}
+    result = {}
+    drawn = np.random.default_rng(seed).random(len(covers)) < 0.5
+    for name in tqdm([*embeddings, "labels shuffled"], desc="Detecting", disable=None):
+        embedding = embeddings.get(name, next(iter(embeddings.values())))
+        stego = np.stack([embedding(cover, secret) for cover, secret in zip(covers, secrets, strict=True)])
+        result[name] = {}
+        for (detector, size), negative in looked.items():
+            positive = _look(detectors[detector], stego, size)
+            if name not in embeddings:
+                swap = drawn.reshape(-1, *[1] * (negative.ndim - 1))
+                negative, positive = np.where(swap, positive, negative), np.where(swap, negative, positive)
+            scores = detectors[detector].learn(negative[:half], positive[:half], seed=seed)
+            result[name][detector, size] = np.stack([scores(negative[half:]), scores(positive[half:])])
+    return result
+
+
+def _look(detector, images, size):
+    top, left = (images.shape[1] - size) // 2, (images.shape[2] - size) // 2
+    return np.stack(list(map(detector.look, images[:, top : top + size, left : left + size])))
+
+
+def detectability(scores, seed=0, resamples=500):
+    """Measures how well scores tell stego images from covers.
+
+    Args:
+        scores: Array `(2, number)`, of covers and of their stego images.
+        seed: Of the bootstrap. Defaults to `0`.
+        resamples: Of the bootstrap, over photographs. Defaults to `500`.
+
+    Returns:
+        Area under the ROC curve (0.5 chance, 1 always right), its 95 % confidence interval, and P_E, the smallest mean
+        of the rates of false alarms and of misses (0.5 chance, 0 always right).
+    """
+    labels = np.repeat([0, 1], scores.shape[1])
+    generator = np.random.default_rng(seed)
+    drawn = (scores[:, generator.integers(scores.shape[1], size=scores.shape[1])] for _ in range(resamples))
+    low, high = np.quantile([roc_auc_score(labels, each.ravel()) for each in drawn], (0.025, 0.975))
+    alarms, hits, _ = roc_curve(labels, scores.ravel())
+    return roc_auc_score(labels, scores.ravel()), (low, high), (alarms + 1 - hits).min() / 2
+
+
+def detection_table(result):
+    """Puts what `detect` found into a Markdown table.
+
+    Args:
+        result: Dictionary returned by `detect`.
+
+    Returns:
+        String: area under the ROC curve, its 95 % confidence interval, and P_E.
+    """
+    columns = next(iter(result.values()))
+    head = " | ".join(f"{detector}, {size}x{size}" for detector, size in columns)
+    lines = [f"| embedding | {head} |", "| --- |" + " --- |" * len(columns)]
+    for name, found in result.items():
+        cells = []
+        for scores in found.values():
+            area, (low, high), error = detectability(scores)
+            cells.append(f"{area:.3f} ({low:.2f} to {high:.2f}), {error:.2f}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -1,0 +1,254 @@
+"""Detectors: two that estimate how much was embedded by LSB replacement, and two that learn from examples."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from stego_lib.data import augment
+from stego_lib.models import jit_compile
+
+RANGE = 3  # differences of neighbours that SPAM looks at, from -3 to 3
+
+
+def sample_pair_analysis(image):
+    """Estimates which share of the samples carries a bit, if it was embedded by LSB replacement.
+
+    Args:
+        image: uint8 array of shape `(height, width, channels)`.
+
+    Returns:
+        Number, about 0 for photographs and 1 where every sample carries a bit; mean over the channels.
+
+    Reference:
+        [Dumitrescu, Wu and Wang, 2003](https://doi.org/10.1109/TSP.2003.812753)
+    """
+    return np.mean([_sample_pairs(image[..., channel]) for channel in range(image.shape[-1])])
+
+
+def _sample_pairs(samples):
+    samples = samples.astype(int)
+    first = np.concatenate([samples[:, :-1].ravel(), samples[:-1].ravel()])
+    second = np.concatenate([samples[:, 1:].ravel(), samples[1:].ravel()])
+    even = second % 2 == 0
+    x = np.sum(np.where(even, first < second, first > second))
+    y = np.sum(np.where(even, first > second, first < second))
+    same = np.sum(first // 2 == second // 2)
+    return _smaller_root(same / 2, 2 * x - first.size, y - x)
+
+
+def rs_analysis(image):
+    """Estimates which share of the samples carries a bit, if it was embedded by LSB replacement.
+
+    Groups of four neighbours become less regular when their middle is flipped; how often, with flips of LSBs and flips
+    the other way, for the image and for the image with all LSBs flipped, tells the share. Where every sample carries a
+    bit, the four numbers are about equal and the estimate goes astray: beyond 1.5 either way it counts as 1.
+
+    Args:
+        image: uint8 array of shape `(height, width, channels)`.
+
+    Returns:
+        Number, about 0 for photographs and 1 where every sample carries a bit; mean over the channels.
+
+    Reference:
+        [Fridrich, Goljan and Du, 2001](https://doi.org/10.1109/93.959097)
+    """
+    return np.mean([_regular_singular(image[..., channel]) for channel in range(image.shape[-1])])
+
+
+def _regular_singular(samples):
+    samples = samples.astype(int)
+    groups = []
+    for part in (samples, samples.T):
+        width = part.shape[1] // 4 * 4
+        groups.append(part[:, :width].reshape(-1, 4))
+    groups = np.concatenate(groups)
+    (d0, d0_minus), (d1, d1_minus) = (
+        [_excess(each, flip) for flip in (_flip, lambda x: _flip(x + 1) - 1)] for each in (groups, _flip(groups))
+    )
+    z = _smaller_root(2 * (d1 + d0), d0_minus - d1_minus - d1 - 3 * d0, d0 - d0_minus)
+    share = z / (z - 0.5) if z != 0.5 else 1.0
+    return share if abs(share) <= 1.5 else 1.0
+
+
+def _flip(samples):
+    return samples ^ 1
+
+
+def _excess(groups, flip):
+    """How many more groups get rougher than smoother when their two middle samples are flipped, as a share."""
+    flipped = groups.copy()
+    flipped[:, 1:3] = flip(flipped[:, 1:3])
+    change = _roughness(flipped) - _roughness(groups)
+    return np.mean(np.sign(change))
+
+
+def _roughness(groups):
+    return np.abs(np.diff(groups, axis=1)).sum(1)
+
+
+def _smaller_root(a, b, c):
+    """The root of a quadratic with the smaller absolute value; the vertex where there is none."""
+    if a == 0:
+        return -c / b if b else 0.0
+    root = max(b * b - 4 * a * c, 0) ** 0.5
+    return min((-b + root) / (2 * a), (-b - root) / (2 * a), key=abs)
+
+
+def spam_features(image):
+    """Computes how likely a difference of neighbours is after the two before it: second-order SPAM features.
+
+    Args:
+        image: uint8 array of shape `(height, width, channels)`.
+
+    Returns:
+        float64 array of shape `(686,)`: transition probabilities of differences from -3 to 3, mean over the four
+        directions along the axes and mean over the four diagonals, and over the channels.
+
+    Reference:
+        [Pevny, Bas and Fridrich, 2010](https://doi.org/10.1109/TIFS.2010.2045842)
+    """
+    along = [_transitions(image, 0, 1), _transitions(image, 1, 0)]
+    diagonal = [_transitions(image, 1, 1), _transitions(image[:, ::-1], 1, 1)]
+    return np.concatenate([np.mean(along, 0), np.mean(diagonal, 0)])
+
+
+def _transitions(image, down, right):
+    """Probability of every third difference given two, on lines of one direction, both ways along them."""
+    height, width, channels = image.shape
+    image = image.astype("int16")
+    differences = image[: height - down, : width - right] - image[down:, right:]
+    size = 2 * RANGE + 2  # one more for all differences that are too large
+    symbols = np.where(np.abs(differences) <= RANGE, differences + RANGE, size - 1)
+    height, width = symbols.shape[0] - 2 * down, symbols.shape[1] - 2 * right
+    first, second, third = (symbols[i * down : height + i * down, i * right : width + i * right] for i in range(3))
+    codes = ((np.arange(channels) * size + first) * size + second) * size + third
+    forth = np.bincount(codes.ravel(), minlength=channels * size**3).reshape(channels, size, size, size)
+    negated = [*range(size - 2, -1, -1), size - 1]
+    back = forth.transpose(0, 3, 2, 1)[:, negated][:, :, negated][..., negated]
+    counts = np.stack([forth, back])[..., :-1, :-1, :]
+    return (counts / np.maximum(counts.sum(-1, keepdims=True), 1))[..., :-1].mean((0, 1)).ravel()
+
+
+def linear_discriminant(covers, stegos, seed=0):
+    """Trains a linear discriminant.
+
+    Args:
+        covers: Features of covers, array of shape `(number, features)`.
+        stegos: Features of stego images, array of shape `(number, features)`.
+        seed: Not used: nothing is random.
+
+    Returns:
+        Function from an array of features to scores, higher for stego images.
+    """
+    model = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))
+    model.fit(np.concatenate([covers, stegos]), np.repeat([0, 1], [len(covers), len(stegos)]))
+    return model.decision_function
+
+
+def build_detector():
+    """Builds a small convolutional detector whose first layer is a fixed bank of high-pass filters.
+
+    Input shape:
+        `(batch, height, width, 3)`, in 8-bit steps.
+
+    Output shape:
+        `(batch, 1)`, logit, higher for stego images.
+
+    Returns:
+        A `keras.Model`.
+
+    Reference:
+        [Fridrich and Kodovsky, 2012](https://doi.org/10.1109/TIFS.2012.2190402) (the filters)
+    """
+    filters = np.zeros((5, 5, 4))
+    filters[2, 2:4, 0] = filters[2:4, 2, 1] = 1, -1
+    filters[1:4, 1:4, 2] = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]) / 4
+    filters[..., 3] = np.array(
+        [[-1, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2], [-1, 2, -2, 2, -1]]
+    )
+    filters[..., 3] /= 12
+    image = keras.Input((None, None, 3), name="image")
+    high_pass = keras.layers.DepthwiseConv2D(
+        5, depth_multiplier=4, use_bias=False, trainable=False, padding="valid", name="high_pass"
+    )
+    x = high_pass(image)
+    high_pass.set_weights([np.repeat(filters[:, :, None], 3, axis=2)])
+    x = keras.ops.clip(x, -4.0, 4.0)
+    for index, number in enumerate((16, 32, 64), 1):
+        x = keras.layers.Conv2D(number, 3, padding="same", use_bias=False, name=f"conv_{index}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.9, name=f"normalization_{index}")(x)
+        x = keras.layers.Activation("relu", name=f"relu_{index}")(x)
+        if index < 3:
+            x = keras.layers.AveragePooling2D(2, name=f"pool_{index}")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
+    return keras.Model(image, keras.layers.Dense(1, name="logit")(x), name="detector")
+
+
+class _Batches(keras.utils.PyDataset):
+    """Covers and their stego images together in every batch, cut, flipped and turned alike."""
+
+    def __init__(self, covers, stegos, steps, crop_size, seed):
+        super().__init__()
+        self.both, self.steps, self.crop_size, self.seed = np.stack([covers, stegos], 1), steps, crop_size, seed
+
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, index):
+        generator = np.random.default_rng((self.seed, index))
+        chosen = self.both[generator.integers(len(self.both), size=16)]
+        joined = np.concatenate([chosen[:, 0], chosen[:, 1]], -1)
+        size = (self.crop_size, self.crop_size)
+        joined = np.stack([augment(each, size, generator) for each in joined]).astype("float32")
+        return np.concatenate([joined[..., :3], joined[..., 3:]]), np.repeat([0.0, 1.0], len(joined))[:, None]
+
+
+def convolutional_detector(covers, stegos, seed=0, steps=400, crop_size=64):
+    """Trains `build_detector` on covers and stego images.
+
+    Args:
+        covers: uint8 array of shape `(number, height, width, 3)`.
+        stegos: The stego images of the covers, same shape.
+        seed: Seed of weights and batches. Defaults to `0`.
+        steps: Training steps, of 16 pairs each. Defaults to `400`.
+        crop_size: Side of the random crops that it is trained on. Defaults to `64`.
+
+    Returns:
+        Function from an array of images, of any size, to their scores, higher for stego images.
+    """
+    keras.utils.set_random_seed(seed)
+    detector = build_detector()
+    schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps, alpha=0.01)
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    detector.compile(keras.optimizers.Adam(schedule), loss, jit_compile=jit_compile())
+    detector.fit(_Batches(covers, stegos, steps, crop_size, seed), shuffle=False, verbose=0)
+
+    def scores(images):
+        parts = [images[start : start + 16].astype("float32") for start in range(0, len(images), 16)]
+        return np.concatenate([keras.ops.convert_to_numpy(detector(part, training=False))[:, 0] for part in parts])
+
+    return scores
+
+
+class Detector(NamedTuple):
+    """What it looks at in an image, and how it learns, from arrays of that, a function to scores."""
+
+    look: Callable
+    learn: Callable
+
+
+def _nothing_learned(covers, stegos, seed=0):
+    return np.asarray
+
+
+DETECTORS = {
+    "SPA": Detector(sample_pair_analysis, _nothing_learned),
+    "RS": Detector(rs_analysis, _nothing_learned),
+    "SPAM": Detector(spam_features, linear_discriminant),
+    "CNN": Detector(np.asarray, convolutional_detector),
+}

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import skimage.data
+
+from stego_lib.evaluation.comparison import (
+    DISTURBANCES,
+    Method,
+    all_methods,
+    compare,
+    comparison_table,
+    disturb,
+    disturbance_table,
+)
+
+COVER, SECRET = skimage.data.coffee()[100:164, 200:264], skimage.data.astronaut()[60:124, 180:244]
+
+
+@pytest.fixture(scope="module")
+def methods():
+    return all_methods(bits=(3,))
+
+
+@pytest.mark.slow
+def test_all_methods_hide_and_reveal_through_a_png(methods):
+    qualities = compare(methods, COVER[None], SECRET[None])
+    secret = {name: quality["secret_psnr"][0] for name, quality in qualities.items()}
+    best = max(secret[f"{codec}, 3 bits"] for codec in ("AVIF", "JPEG XL", "JPEG 2000", "WebP"))
+    assert secret["plain LSB, 3 bits"] < secret["LSB, 3 bits"] < best < secret["files, 3 bits"]
+    assert {name for name, quality in qualities.items() if quality["cover_psnr"][0] < 34} == set()
+    assert len(comparison_table(qualities).splitlines()) == len(methods) + 2
+
+
+@pytest.mark.slow
+def test_disturbed_files_are_refused_and_disturbed_pictures_degrade(methods):
+    chosen = {name: methods[name] for name in ("LSB, 3 bits", "files, 3 bits", "AVIF, 3 bits", "joint residual")}
+    left = disturb(chosen, COVER[None], SECRET[None])
+    for name, value in left["files, 3 bits"].items():
+        assert np.isnan(value[0]) == (name != "none")
+    assert np.isnan(left["AVIF, 3 bits"]["noise, sigma 1"][0])
+    residual = [left["joint residual"][f"noise, sigma {sigma}"][0] for sigma in (0.5, 1, 2, 5)]
+    assert residual == sorted(residual, reverse=True)
+    assert residual[1] > left["LSB, 3 bits"]["noise, sigma 1"][0] + 5
+    assert left["LSB, 3 bits"]["crop"][0] == pytest.approx(left["LSB, 3 bits"]["none"][0], abs=1)
+    assert "refused" in disturbance_table(left)
+
+
+def test_what_cannot_be_hidden_is_said():
+    def never(cover, secret):
+        return None
+
+    methods = {"never, 1 bit": Method(never, np.copy), "same, 1 bit": Method(lambda cover, secret: secret, np.copy)}
+    qualities = compare(methods, COVER[None], SECRET[None])
+    assert np.isnan(qualities["never, 1 bit"]["secret_psnr"]).all()
+    assert qualities["same, 1 bit"]["secret_psnr"][0] == 68
+    assert "| never, 1 bit | cannot hide 1 of 1 |" in comparison_table(qualities)
+
+
+@pytest.mark.parametrize("name", DISTURBANCES)
+def test_disturbances_change_what_they_should(name):
+    changed = DISTURBANCES[name](COVER)
+    assert changed.dtype == np.uint8
+    assert changed.shape == ((54, 54, 3) if name == "crop" else COVER.shape)
+    if name != "crop":
+        differing = np.sum(changed != COVER)
+        assert differing == {"none": 0, "one sample": 1}.get(name, differing)
+        assert (differing > 100) == (name not in ("none", "one sample"))

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from stego_lib.data import BUNDLED, bundled_photographs, cut_squares
+from stego_lib.evaluation.detection import (
+    all_embeddings,
+    detect,
+    detectability,
+    detection_table,
+    embed_file,
+    lsb_matching,
+    lsb_replacement,
+)
+from stego_lib.evaluation.steganalysis import DETECTORS
+
+
+@pytest.fixture(scope="module")
+def squares():
+    return cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 64, 6)
+
+
+def test_embeddings_change_as_much_as_they_say(squares):
+    cover = squares[20]
+    for name, embedding in all_embeddings(shares=(1.0, 0.2), bits=(2, 3), pretrained=("residual",)).items():
+        stego = embedding(cover, squares[0])
+        change = stego.astype(int) - cover
+        assert stego.dtype == np.uint8
+        if name != "joint residual":
+            bits = 3 if "3 bits" in name else 2 if "2 bits" in name else 1
+            expected = (4**bits / 12 + 1 / 6) * (0.2 if "20 %" in name else 1)
+            assert np.mean(change**2) == pytest.approx(expected, rel=0.1), name
+
+
+def test_matching_goes_both_ways_and_replacement_does_not(squares):
+    cover = np.full((64, 64, 3), 101, "uint8")
+    assert set(np.unique(lsb_replacement(cover, None))) == {100, 101}
+    assert set(np.unique(lsb_matching(cover, None))) == {100, 101, 102}
+    assert set(np.unique(embed_file(cover, None, 1))) == {100, 101, 102}
+
+
+def test_area_and_error_are_those_of_scikit_learn_and_of_the_definition():
+    scores = np.random.default_rng(0).normal(size=(2, 80))
+    scores[1] += 1
+    area, (low, high), error = detectability(scores)
+    assert area == roc_auc_score(np.repeat([0, 1], 80), scores.ravel())
+    assert low < area < high
+    assert high - low < 0.2
+    smallest = min((np.mean(scores[0] >= limit) + np.mean(scores[1] < limit)) / 2 for limit in [*scores.ravel(), 9])
+    assert error == pytest.approx(smallest)
+
+
+@pytest.mark.slow
+def test_detectors_find_full_images_and_nothing_in_shuffled_labels(squares):
+    chosen = {name: DETECTORS[name] for name in ("SPA", "RS", "SPAM")}
+    embeddings = {"LSB replacement": lsb_replacement, "LSB matching": lsb_matching}
+    result = detect(embeddings, squares, squares, (64, 256), detectors=chosen)
+    areas = {name: {key: detectability(scores)[0] for key, scores in found.items()} for name, found in result.items()}
+    assert set(areas["LSB matching"]) == {("SPA", 64), ("RS", 64), ("SPAM", 64)}
+    assert areas["LSB replacement"]["SPA", 64] > 0.9
+    assert areas["LSB replacement"]["RS", 64] > 0.8
+    assert abs(areas["LSB matching"]["SPA", 64] - 0.5) < 0.25
+    assert areas["LSB replacement"]["SPAM", 64] > 0.6
+    for area in areas["labels shuffled"].values():
+        assert abs(area - 0.5) < 0.25
+    assert "| LSB matching |" in detection_table(result)
+
+
+@pytest.mark.slow
+@pytest.mark.backend
+def test_the_convolutional_detector_learns(squares):
+    noisy = np.clip(squares + np.random.default_rng(0).normal(0, 8, squares.shape), 0, 255).astype("uint8")
+    scores = DETECTORS["CNN"].learn(squares[:24], noisy[:24], steps=60)
+    both = np.stack([scores(squares[24:]), scores(noisy[24:])])
+    assert detectability(both)[0] > 0.8
+    again = DETECTORS["CNN"].learn(squares[:24], noisy[:24], steps=2)(squares[:3])
+    np.testing.assert_array_equal(again, DETECTORS["CNN"].learn(squares[:24], noisy[:24], steps=2)(squares[:3]))

@@ -1,0 +1,88 @@
+import itertools
+
+import numpy as np
+import pytest
+import skimage.data
+
+from stego_lib.evaluation.steganalysis import (
+    build_detector,
+    linear_discriminant,
+    rs_analysis,
+    sample_pair_analysis,
+    spam_features,
+)
+
+PHOTOGRAPHS = [getattr(skimage.data, name)()[:256, :256] for name in ("astronaut", "coffee", "chelsea", "rocket")]
+
+
+def replaced(image, rate):
+    generator = np.random.default_rng(0)
+    chosen = generator.random(image.shape) < rate
+    return np.where(chosen, image & 254 | generator.integers(2, size=image.shape), image).astype("uint8")
+
+
+@pytest.mark.parametrize("estimate", [sample_pair_analysis, rs_analysis])
+@pytest.mark.parametrize("rate", [0, 0.1, 0.3, 0.5, 0.8])
+def test_the_rate_of_lsb_replacement_is_estimated(estimate, rate):
+    estimates = [estimate(replaced(image, rate)) for image in PHOTOGRAPHS]
+    assert np.mean(estimates) == pytest.approx(rate, abs=0.03)
+    np.testing.assert_allclose(estimates, rate, atol=0.06)
+
+
+@pytest.mark.parametrize("estimate", [sample_pair_analysis, rs_analysis])
+def test_full_and_odd_images_give_estimates_too(estimate):
+    assert [estimate(replaced(image, 1)) > 0.8 for image in PHOTOGRAPHS] == [True] * 4
+    for image in (np.zeros((16, 16, 3), "uint8"), PHOTOGRAPHS[0][:13, :7], np.full((8, 8, 3), 255, "uint8")):
+        assert np.isfinite(estimate(image))
+
+
+def slow_spam(image):
+    """The definition, word for word, with loops."""
+    image = image.astype(int)
+    height, width, channels = image.shape
+    result = []
+    for directions in (((0, 1), (0, -1), (1, 0), (-1, 0)), ((1, 1), (-1, -1), (1, -1), (-1, 1))):
+        found = []
+        for channel in range(channels):
+            for down, right in directions:
+                together, before = np.zeros((7, 7, 7)), np.zeros((7, 7))
+                for row in range(height):
+                    for column in range(width):
+                        places = [(row + i * down, column + i * right) for i in range(4)]
+                        if not all(0 <= y < height and 0 <= x < width for y, x in places):
+                            continue
+                        values = [image[y, x, channel] for y, x in places]
+                        one, two, three = (a - b + 3 for a, b in itertools.pairwise(values))
+                        if 0 <= one < 7 and 0 <= two < 7:
+                            before[one, two] += 1
+                            if 0 <= three < 7:
+                                together[one, two, three] += 1
+                found.append(together / np.maximum(before, 1)[..., None])
+        result.append(np.mean(found, 0).ravel())
+    return np.concatenate(result)
+
+
+def test_spam_features_equal_the_definition():
+    image = PHOTOGRAPHS[2][100:117, 50:63]
+    np.testing.assert_allclose(spam_features(image), slow_spam(image), atol=1e-12)
+
+
+def test_the_discriminant_separates_what_can_be_separated():
+    generator = np.random.default_rng(0)
+    covers, stegos = generator.normal(size=(2, 60, 5))
+    stegos[:, 1] += 3
+    scores = linear_discriminant(covers[:30], stegos[:30])
+    assert np.mean(scores(stegos[30:]) > 0) > 0.8
+    assert np.mean(scores(covers[30:]) < 0) > 0.8
+
+
+@pytest.mark.backend
+def test_the_first_layer_of_the_detector_sees_no_flat_areas_and_is_not_trained():
+    detector = build_detector()
+    ramp = np.arange(16, dtype="float32")[None, None, :, None].repeat(16, 1).repeat(3, 3)
+    high_pass = detector.get_layer("high_pass")
+    assert not high_pass.trainable_variables
+    filtered = np.asarray(high_pass(ramp)).reshape(12, 12, 3, 4)
+    np.testing.assert_allclose(filtered[..., 0], -1, atol=1e-5)
+    np.testing.assert_allclose(filtered[..., 1:], 0, atol=1e-5)
+    assert detector(np.zeros((2, 20, 30, 3))).shape == (2, 1)
