@@ -13,6 +13,7 @@ EXAMPLES = """examples:
   python -m stego_lib hide cover.jpg secret.jpg -o stego.png --ask-passphrase
   python -m stego_lib reveal stego.png -o revealed.png --ask-passphrase
   python -m stego_lib capacity cover.jpg secret.jpg
+  python -m stego_lib hide-many pairs.csv --passphrase-file passphrase.txt
   python -m stego_lib train --data bundled --output outputs/demo
   python -m stego_lib train --data photos/train --validation photos/valid --preset default --output outputs/run
   python -m stego_lib evaluate outputs/run/autoencoder.keras --data photos/test --output outputs/evaluation
@@ -25,6 +26,9 @@ EXAMPLES = """examples:
 HIDE = """Hides a photograph in another one. What is written has been read back and the secret found in it. Without a
 passphrase, everybody who has this program can reveal the secret. Passphrases are asked for, or read from a file, or
 else from the environment variable STEGO_LIB_PASSPHRASE. The secret may have up to 64 times the pixels of the cover."""
+HIDE_MANY = """Hides every secret of a list in its cover, in several processes. A pair that fails does not stop the
+others; stego images that exist are left as they are, so that an interrupted run goes on when repeated. All have the
+same passphrase, each with a key of its own."""
 REVEAL = """Reveals the photograph that is hidden in a stego image, with the passphrase that it was hidden with: asked
 for, or read from a file, or else from the environment variable STEGO_LIB_PASSPHRASE."""
 VARIABLE = "STEGO_LIB_PASSPHRASE"
@@ -89,22 +93,28 @@ def _parser():
     hide.add_argument("cover", metavar="COVER", help="the photograph that everybody may see")
     hide.add_argument("secret", metavar="SECRET", help="the photograph to hide, of any size")
     hide.add_argument("-o", "--output", metavar="STEGO.png", required=True, help="the stego image, a lossless file")
-    hide.add_argument(
-        "--bits",
-        type=int,
-        choices=(1, 2, 3, 4),
-        help="how many of the 8 bits of every red, green and blue value are used: more make a better secret and a "
-        "noisier cover (default: the fewest with which the secret comes back at 38 dB, or else 4)",
-    )
-    hide.add_argument(
-        "--quality",
-        type=_decibels,
-        metavar="DB",
-        help="PSNR at which the secret shall come back, 'inf' for exactly as it is; the cover is changed no more than "
-        "that takes (default: the best that fits)",
-    )
+    _add_hiding_options(hide)
     _add_passphrase_options(hide)
+    _add_force(hide)
     hide.set_defaults(run=_hide)
+
+    hide_many = commands.add_parser(
+        "hide-many", help="hide many photographs, listed in a CSV file", description=HIDE_MANY, allow_abbrev=False
+    )
+    hide_many.add_argument(
+        "pairs",
+        metavar="PAIRS.csv",
+        help="columns cover, secret and output: paths, relative to the folder of this file",
+    )
+    _add_hiding_options(hide_many)
+    hide_many.add_argument(
+        "--processes", type=_positive, metavar="N", help="how many work at once, with 1 GB each (default: one a CPU)"
+    )
+    hide_many.add_argument(
+        "--report", metavar="REPORT.csv", help="where it goes what became of every pair (default: PAIRS.report.csv)"
+    )
+    _add_passphrase_options(hide_many)
+    hide_many.set_defaults(run=_hide_many)
 
     reveal = commands.add_parser(
         "reveal", help="reveal the photograph hidden in a stego image", description=REVEAL, allow_abbrev=False
@@ -114,6 +124,7 @@ def _parser():
         "-o", "--output", metavar="SECRET.png", required=True, help="the revealed image, a lossless file"
     )
     _add_passphrase_options(reveal)
+    _add_force(reveal)
     reveal.set_defaults(run=_reveal)
 
     capacity = commands.add_parser(
@@ -217,10 +228,30 @@ def _add_measured_folder(parser, which):
     )
 
 
+def _add_hiding_options(parser):
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=(1, 2, 3, 4),
+        help="how many of the 8 bits of every red, green and blue value are used: more make a better secret and a "
+        "noisier cover (default: the fewest with which the secret comes back at 38 dB, or else 4)",
+    )
+    parser.add_argument(
+        "--quality",
+        type=_decibels,
+        metavar="DB",
+        help="PSNR at which the secret shall come back, 'inf' for exactly as it is; the cover is changed no more than "
+        "that takes (default: the best that fits)",
+    )
+
+
 def _add_passphrase_options(parser):
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--ask-passphrase", action="store_true", help="ask for the passphrase")
     source.add_argument("--passphrase-file", metavar="FILE", type=Path, help="read it from the first line of a file")
+
+
+def _add_force(parser):
     parser.add_argument("--force", action="store_true", help="replace an existing output file")
 
 
@@ -259,6 +290,13 @@ def _add_training_options(parser, presets, validation, output):
     )
     parser.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
     parser.add_argument("--restart", action="store_true", help="delete an earlier training in --output and begin anew")
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
 
 
 def _image_size(text):
@@ -334,6 +372,23 @@ def _hide(options):
     )
     if passphrase is None:
         print("There is no passphrase: everybody who has this program can reveal the secret.")
+
+
+def _hide_many(options):
+    from stego_lib.files.many import hide_many
+
+    report = options.report or Path(options.pairs).with_suffix(".report.csv")
+    passphrase = _passphrase(options, new=True)
+    rows = hide_many(options.pairs, passphrase, options.bits, options.quality, options.processes, report)
+    numbers = {status: [row["status"] for row in rows].count(status) for status in ("hidden", "exists", "failed")}
+    print(f"{numbers['hidden']} hidden, {numbers['exists']} there already, {numbers['failed']} failed: see {report}.")
+    if passphrase is None and numbers["hidden"]:
+        print("There is no passphrase: everybody who has this program can reveal the secrets.")
+    if numbers["failed"]:
+        first = next(row for row in rows if row["status"] == "failed")
+        raise ValueError(
+            f"{numbers['failed']} of {len(rows)} failed, the first one {first['output']}: {first['message']}"
+        )
 
 
 def _shown(psnr):

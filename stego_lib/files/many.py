@@ -1,0 +1,108 @@
+"""Many photographs at once: the pairs of a CSV file, in several processes, resumable."""
+
+import csv
+import multiprocessing
+import os
+import signal
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+COLUMNS = ("cover", "secret", "output")
+MEASURED = ("bits", "num_bytes", "cover_psnr", "secret_psnr")
+
+
+def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, report=None):
+    """Hides every secret of a list in its cover; a pair that fails does not stop the others.
+
+    Stego images that exist are left as they are, so that an interrupted run goes on where it was when repeated.
+
+    Args:
+        pairs: Path of a CSV file with the columns `cover`, `secret` and `output`: paths, relative to its folder.
+        passphrase: As of `hide`, the same for all; every image gets a key of its own nevertheless.
+        bits: As of `hide`.
+        quality: As of `hide`.
+        processes: How many work at once, each with about 1 GB of memory. Defaults to `None`, one for every CPU.
+        report: Path of a CSV file with what became of every pair. Defaults to `None`, none is written.
+
+    Returns:
+        List of dictionaries, one for every row: `cover`, `secret`, `output`, `status` (`"hidden"`, `"exists"` or
+        `"failed"`), `message`, `bits`, `num_bytes`, and `cover_psnr` and `secret_psnr` in dB.
+
+    Raises:
+        ValueError: If the list lacks a column or a value, or two of its rows write the same file.
+        OSError: If the list cannot be read, or the report not be written.
+    """
+    rows = _read(pairs)
+    folder = Path(pairs).parent
+    pending = [row for row in rows if not (folder / row["output"]).exists()]
+    for row in rows:
+        row.update(dict.fromkeys(("message", *MEASURED), ""), status="pending" if row in pending else "exists")
+    if pending:
+        environment = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        pool = ProcessPoolExecutor(
+            min(processes or os.cpu_count(), len(pending)),
+            multiprocessing.get_context("spawn"),
+            _begin,
+            (environment,),
+        )
+        try:
+            futures = {}
+            for row in pending:
+                paths = [folder / row[column] for column in COLUMNS]
+                futures[pool.submit(_hide_one, paths, passphrase, bits, quality)] = row
+            for future in tqdm(as_completed(futures), total=len(futures), desc="Hiding", unit="pair", disable=None):
+                try:
+                    futures[future].update(future.result())
+                except BrokenProcessPool:
+                    message = "A process was killed, perhaps for want of memory: take fewer processes and run again."
+                    futures[future].update(status="failed", message=message)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if report:
+        with open(report, "w", newline="") as file:
+            writer = csv.DictWriter(file, (*COLUMNS, "status", *MEASURED, "message"))
+            writer.writeheader()
+            writer.writerows(rows)
+    return rows
+
+
+def _read(pairs):
+    with open(pairs, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(f"{pairs} needs the columns cover, secret and output; there is no {missing[0]}.")
+        rows = [{column: row[column] for column in COLUMNS} for row in reader]
+    lines = {}
+    for line, row in enumerate(rows, 2):
+        if not all(row.values()):
+            raise ValueError(f"{pairs}, line {line}: cover, secret or output is missing.")
+        earlier = lines.setdefault(os.path.normpath(row["output"]), line)
+        if earlier != line:
+            raise ValueError(f"{pairs}, lines {earlier} and {line} write the same file, {row['output']}.")
+    return rows
+
+
+def _begin(environment):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who interrupts is answered by the parent
+    os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "3"} | environment)
+
+
+def _hide_one(paths, passphrase, bits, quality):
+    import warnings
+
+    from stego_lib.files.stego import hide_file
+
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            hidden = hide_file(*paths, passphrase, bits, quality)
+    except Exception as error:  # whatever it is, the other pairs go on
+        said_by_system = isinstance(error, OSError) and error.filename
+        return {"status": "failed", "message": f"{error.filename}: {error.strerror}." if said_by_system else str(error)}
+    measured = {name: getattr(hidden, name) for name in MEASURED}
+    measured |= {name: f"{measured[name]:.2f}" for name in ("cover_psnr", "secret_psnr")}
+    return measured | {"status": "hidden", "message": " ".join(str(warning.message) for warning in caught)}

@@ -1,0 +1,76 @@
+import csv
+import os
+import subprocess
+import sys
+
+import pytest
+import skimage.data
+
+from stego_lib.files.many import hide_many
+from stego_lib.files.stego import reveal_file
+from stego_lib.images import image_psnr, read_image, write_image
+
+COVER, SECRET = skimage.data.coffee()[:96, :96], skimage.data.chelsea()[60:124, 100:164]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four pairs, of which one lacks its secret and one is hidden already."""
+    write_image(tmp_path / "cover.png", COVER)
+    write_image(tmp_path / "secret.png", SECRET)
+    write_image(tmp_path / "done.png", COVER)
+    (tmp_path / "pairs.csv").write_text(
+        "cover,secret,output\ncover.png,secret.png,one.png\ncover.png,missing.png,two.png\n"
+        "cover.png,secret.png,done.png\ncover.png,secret.png,three.jpg\ncover.png,secret.png,four.png\n"
+    )
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_list_is_hidden_whatever_fails_and_resumed(folder):
+    arguments = ["hide-many", folder / "pairs.csv", "--processes", "2", "--quality", "30"]
+    environment = {**os.environ, "STEGO_LIB_PASSPHRASE": "right"}
+    command = [sys.executable, "-m", "stego_lib", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert result.returncode == 1
+    assert "2 hidden, 1 there already, 2 failed" in result.stdout
+    assert "2 of 5 failed, the first one two.png: There is no file" in result.stderr
+    assert "Traceback" not in result.stderr
+    with open(folder / "pairs.report.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["status"] for row in rows] == ["hidden", "failed", "exists", "failed", "hidden"]
+    assert "lossless" in rows[3]["message"]
+    assert float(rows[0]["secret_psnr"]) >= 30
+    for name in ("one.png", "four.png"):
+        revealed = reveal_file(folder / name, folder / f"revealed-{name}", "right")
+        assert image_psnr(SECRET, revealed) >= 30
+    assert (read_image(folder / "done.png") == COVER).all()
+
+    write_image(folder / "missing.png", SECRET)
+    before = (folder / "one.png").read_bytes()
+    rows = hide_many(folder / "pairs.csv", "right", quality=30, processes=1)
+    assert [row["status"] for row in rows] == ["exists", "hidden", "exists", "failed", "exists"]
+    assert (folder / "one.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cover,secret\na.png,b.png\n", "needs the columns cover, secret and output; there is no output"),
+        ("", "there is no cover"),
+        ("cover,secret,output\na.png,b.png\n", "line 2: cover, secret or output is missing"),
+        ("cover,secret,output\na,b,c.png\nd,e,./c.png\n", r"lines 2 and 3 write the same file, \./c.png"),
+    ],
+)
+def test_a_wrong_list_is_refused_before_anything_is_done(text, message, tmp_path):
+    (tmp_path / "pairs.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        hide_many(tmp_path / "pairs.csv")
+
+
+def test_a_list_without_pairs_has_an_empty_report(tmp_path):
+    (tmp_path / "pairs.csv").write_text("cover,secret,output\n")
+    assert hide_many(tmp_path / "pairs.csv", report=tmp_path / "report.csv") == []
+    assert (tmp_path / "report.csv").read_text().strip() == (
+        "cover,secret,output,status,bits,num_bytes,cover_psnr,secret_psnr,message"
+    )
