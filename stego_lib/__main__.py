@@ -157,6 +157,12 @@ def _parser():
         help="of the modular embedding, even: larger hides better and shows more (default: %(default)s)",
     )
     train.add_argument("--mixed-precision", action="store_true", help="convolutions in half precision, for GPUs")
+    train.add_argument(
+        "--devices",
+        default="one",
+        choices=("one", "all"),
+        help="whether all GPUs share every batch (default: %(default)s)",
+    )
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="measure PSNR and SSIM through a real PNG")
@@ -440,6 +446,7 @@ def _train(options):
         options.seed,
         options.mixed_precision,
         options.restart,
+        options.devices == "all",
     )
     print(f"The trained model is {Path(options.output) / 'autoencoder.keras'}.")
 

@@ -1,5 +1,6 @@
 """Training of the joint autoencoder: presets, learning rate, `compile`, callbacks, and all of it in one call."""
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -9,6 +10,7 @@ import keras
 
 from stego_lib.callbacks import EpochGallery
 from stego_lib.data import PairDataset
+from stego_lib.devices import data_parallel
 from stego_lib.layers import ResidualEmbedding
 from stego_lib.losses import CombinedLoss
 from stego_lib.metrics import psnr, ssim
@@ -235,6 +237,7 @@ def train(
     seed=0,
     mixed_precision=False,
     restart=False,
+    all_devices=False,
 ):
     """Trains an autoencoder by a preset, or goes on with a training that was interrupted.
 
@@ -248,6 +251,7 @@ def train(
         seed: Seed of weights and batches. Defaults to `0`.
         mixed_precision: Whether the convolutions compute in half precision; for GPUs. Defaults to `False`.
         restart: Whether to begin anew where a training has been before. Defaults to `False`.
+        all_devices: Whether all GPUs, or other devices, share every batch, see `data_parallel`. Defaults to `False`.
 
     Returns:
         The model of the best epoch.
@@ -259,11 +263,22 @@ def train(
     names = {"embedding": embedding, "period": period, "seed": seed, "mixed_precision": mixed_precision}
     settings = run_settings(preset, train_pairs, validation_pairs, **names)
     keras.utils.set_random_seed(seed)
+    with data_parallel(settings["batch_size"]) if all_devices else contextlib.nullcontext():
+        history = _fitted(Path(folder), train_pairs, validation_pairs, settings, restart)
+    if not history.epoch:
+        print(f"The training in {folder} was finished before; restart (--restart) to begin anew.")
+    loss_history(read_history(Path(folder) / "history.csv")).savefig(Path(folder) / "loss_history.png", dpi=100)
+    return load_autoencoder(Path(folder) / "autoencoder.keras")
+
+
+def _fitted(folder, train_pairs, validation_pairs, settings, restart):
     policy = keras.mixed_precision.global_policy()
-    if mixed_precision:
+    if settings["mixed_precision"]:
         keras.mixed_precision.set_global_policy("mixed_float16")
     try:
-        autoencoder = build_autoencoder(embedding, period, settings["filters"], settings["num_blocks"])
+        autoencoder = build_autoencoder(
+            settings["embedding"], settings["period"], settings["filters"], settings["num_blocks"]
+        )
     finally:
         keras.mixed_precision.set_global_policy(policy)
     steps = settings["epochs"] * settings["steps_per_epoch"]
@@ -274,13 +289,13 @@ def train(
         training=True,
         crop_size=settings["crop_size"],
         steps_per_epoch=settings["steps_per_epoch"],
-        seed=seed,
+        seed=settings["seed"],
     )
-    folder = prepare_folder(folder, settings, restart)
+    prepare_folder(folder, settings, restart)
     if not (folder / "backup").exists():
         learn_message(autoencoder, train_pairs[1])
     try:
-        history = autoencoder.fit(
+        return autoencoder.fit(
             batches,
             validation_data=PairDataset(*validation_pairs),
             epochs=settings["epochs"],
@@ -293,7 +308,3 @@ def train(
         raise FloatingPointError(
             "The training has diverged; the last good epoch is kept. Lower the learning rate and restart."
         ) from error
-    if not history.epoch:
-        print(f"The training in {folder} was finished before; restart (--restart) to begin anew.")
-    loss_history(read_history(folder / "history.csv")).savefig(folder / "loss_history.png", dpi=100)
-    return load_autoencoder(folder / "autoencoder.keras")
