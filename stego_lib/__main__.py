@@ -217,7 +217,7 @@ def _parser():
     compare.set_defaults(run=_compare)
 
     detect = commands.add_parser(
-        "detect", help="measure how detectable all ways to hide are; hours for a thousand photographs"
+        "detect", help="measure how detectable all ways to hide are; an hour for 1200 photographs"
     )
     _add_measured_folder(detect, "of 256x256 pixels or more, from which the middle is taken, at most 1200 of them")
     detect.set_defaults(run=_detect)
