@@ -1,6 +1,6 @@
 """The code of the message: blocks of 4x4 pixels in a fixed number of bits, as designed or learned from photographs.
 
-Classified transform coding: [Chen and Smith, 1977](https://doi.org/10.1109/TCOM.1977.1093753). Plain NumPy; the layers
+Classified transform coding: [Chen and Smith, 1977](https://doi.org/10.1109/TCOM.1977.1093763). Plain NumPy; the layers
 that use it are in `messages`.
 """
 

@@ -45,7 +45,7 @@ class SecretToMessage(keras.layers.Layer):
     (1, 8, 8, 3)
 
     Reference:
-        [Chen and Smith, 1977](https://doi.org/10.1109/TCOM.1977.1093753)
+        [Chen and Smith, 1977](https://doi.org/10.1109/TCOM.1977.1093763)
     """
 
     def __init__(self, period=8, **kwargs):
@@ -132,7 +132,7 @@ class MessageToSecret(keras.layers.Layer):
     [(1, 8, 8, 3), (1, 2, 2, 48), (1, 2, 2, 48)]
 
     Reference:
-        [Chen and Smith, 1977](https://doi.org/10.1109/TCOM.1977.1093753)
+        [Chen and Smith, 1977](https://doi.org/10.1109/TCOM.1977.1093763)
     """
 
     def __init__(self, period=8, **kwargs):
@@ -155,7 +155,7 @@ class MessageToSecret(keras.layers.Layer):
         digits = (ops.space_to_depth(phase, BLOCK, data_format="channels_last") + 0.5) * 2**self.bits_per_sample
         levels, kinds = self._levels(ops.cast(ops.floor(digits), "int32"))
         chosen = ops.one_hot(kinds, CLASSES)
-        scale, reach, bits = (ops.matmul(chosen, table) for table in (self.scales, self.reaches, self.bits))
+        scale, reach, bits = (ops.take(table, kinds, axis=0) for table in (self.scales, self.reaches, self.bits))
         latents, companded, width = _expanded(ops.cast(levels, "float32"), scale, reach, 2.0**bits)
         latents += digits - ops.stop_gradient(digits)  # zero, but for the gradient
         bases = ops.swapaxes(self.bases, 1, 2)

@@ -263,6 +263,9 @@ def train(
     names = {"embedding": embedding, "period": period, "seed": seed, "mixed_precision": mixed_precision}
     settings = run_settings(preset, train_pairs, validation_pairs, **names)
     keras.utils.set_random_seed(seed)
+    if all_devices:  # which share the last batch, too
+        number = len(validation_pairs[0]) - len(validation_pairs[0]) % len(keras.distribution.list_devices())
+        validation_pairs = tuple(part[:number] for part in validation_pairs)
     with data_parallel(settings["batch_size"]) if all_devices else contextlib.nullcontext():
         history = _fitted(Path(folder), train_pairs, validation_pairs, settings, restart)
     if not history.epoch:

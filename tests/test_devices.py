@@ -23,8 +23,10 @@ from stego_lib.training import PRESETS, train
 assert len(keras.distribution.list_devices()) == int(sys.argv[2])
 settings = {"filters": 8, "num_blocks": 1, "epochs": 2, "steps_per_epoch": 4, "batch_size": 16, "crop_size": 32}
 PRESETS["tiny"] = settings
-pairs = tuple(part[:16] for part in load_pairs("bundled", "validation"))
-train(sys.argv[1], pairs, pairs, "tiny", "residual", all_devices=True)
+covers, secrets = load_pairs("bundled", "validation")
+end = 41 + int(sys.argv[2])  # 26 pairs for one device, 27 for two, which leave out the last
+pairs, validation = (covers[:16], secrets[:16]), (covers[16:end], secrets[16:end])
+train(sys.argv[1], pairs, validation, "tiny", "residual", all_devices=True)
 """
 
 
