@@ -1,11 +1,13 @@
 import csv
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 import skimage.data
 
+from stego_lib.files import many
 from stego_lib.files.many import hide_many
 from stego_lib.files.stego import reveal_file
 from stego_lib.images import image_psnr, read_image, write_image
@@ -53,6 +55,23 @@ def test_a_list_is_hidden_whatever_fails_and_resumed(folder):
     assert (folder / "one.png").read_bytes() == before
 
 
+@pytest.mark.slow
+def test_a_process_that_is_killed_costs_one_pair(folder, monkeypatch):
+    (folder / "killer.png").write_bytes(b"")
+    with open(folder / "pairs.csv", "a") as file:
+        file.write("killer.png,secret.png,five.png\n")
+    monkeypatch.setattr(many, "_hide_one", kill_or_hide)
+    status = {row["output"]: row["status"] for row in hide_many(folder / "pairs.csv", processes=2)}
+    assert status.pop("five.png") == "failed"
+    assert status == dict.fromkeys(("one.png", "two.png", "three.jpg", "four.png"), "hidden") | {"done.png": "exists"}
+
+
+def kill_or_hide(paths, *others):
+    if paths[0].name == "killer.png":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"status": "hidden"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -60,6 +79,10 @@ def test_a_list_is_hidden_whatever_fails_and_resumed(folder):
         ("", "there is no cover"),
         ("cover,secret,output\na.png,b.png\n", "line 2: cover, secret or output is missing"),
         ("cover,secret,output\na,b,c.png\nd,e,./c.png\n", r"lines 2 and 3 write the same file, \./c.png"),
+        (
+            "cover,secret,output\na.png,b.png,c.png\nd.png,c.png,e.png\n",
+            "line 2: the output c.png is a cover or a secret",
+        ),
     ],
 )
 def test_a_wrong_list_is_refused_before_anything_is_done(text, message, tmp_path):

@@ -17,7 +17,8 @@ MEASURED = ("bits", "num_bytes", "cover_psnr", "secret_psnr")
 def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, report=None):
     """Hides every secret of a list in its cover; a pair that fails does not stop the others.
 
-    Stego images that exist are left as they are, so that an interrupted run goes on where it was when repeated.
+    Stego images that exist are left as they are, so that an interrupted run goes on where it was when repeated. A script
+    that calls this has to be guarded by `if __name__ == "__main__":`, as the processes are spawned.
 
     Args:
         pairs: Path of a CSV file with the columns `cover`, `secret` and `output`: paths, relative to its folder.
@@ -37,36 +38,40 @@ def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, r
     """
     rows = _read(pairs)
     folder = Path(pairs).parent
-    pending = [row for row in rows if not (folder / row["output"]).exists()]
+    pending = [row for row in rows if not (folder / row["output"]).is_file()]
     for row in rows:
         row.update(dict.fromkeys(("message", *MEASURED), ""), status="pending" if row in pending else "exists")
-    if pending:
-        environment = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        pool = ProcessPoolExecutor(
-            min(processes or os.cpu_count(), len(pending)),
-            multiprocessing.get_context("spawn"),
-            _begin,
-            (environment,),
-        )
-        try:
-            futures = {}
-            for row in pending:
-                paths = [folder / row[column] for column in COLUMNS]
-                futures[pool.submit(_hide_one, paths, passphrase, bits, quality)] = row
-            for future in tqdm(as_completed(futures), total=len(futures), desc="Hiding", unit="pair", disable=None):
-                try:
-                    futures[future].update(future.result())
-                except BrokenProcessPool:
-                    message = "A process was killed, perhaps for want of memory: take fewer processes and run again."
-                    futures[future].update(status="failed", message=message)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    processes = min(processes or os.cpu_count(), len(pending), 61)  # more than 61 Windows cannot
+    while pending:
+        unfinished = _work(pending, folder, processes, passphrase, bits, quality)
+        if unfinished and processes == 1:  # then the first of them was being worked on
+            message = "The process was killed, perhaps for want of memory."
+            unfinished.pop(0).update(status="failed", message=message)
+        pending, processes = unfinished, 1
     if report:
-        with open(report, "w", newline="") as file:
+        with open(report, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, (*COLUMNS, "status", *MEASURED, "message"))
             writer.writeheader()
             writer.writerows(rows)
     return rows
+
+
+def _work(rows, folder, processes, passphrase, bits, quality):
+    """Fills in what becomes of rows; returns those that remain because a process was killed."""
+    environment = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (environment,))
+    futures = {}
+    try:
+        for row in rows:
+            paths = [folder / row[column] for column in COLUMNS]
+            futures[pool.submit(_hide_one, paths, passphrase, bits, quality)] = row
+        for future in tqdm(as_completed(futures), total=len(futures), desc="Hiding", unit="pair", disable=None):
+            futures[future].update(future.result())
+    except BrokenProcessPool:
+        return [row for row in rows if row["status"] == "pending"]
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return []
 
 
 def _read(pairs):
@@ -76,10 +81,12 @@ def _read(pairs):
         if missing:
             raise ValueError(f"{pairs} needs the columns cover, secret and output; there is no {missing[0]}.")
         rows = [{column: row[column] for column in COLUMNS} for row in reader]
-    lines = {}
+    lines, inputs = {}, {os.path.normpath(row[column]) for row in rows for column in COLUMNS[:2] if row[column]}
     for line, row in enumerate(rows, 2):
         if not all(row.values()):
             raise ValueError(f"{pairs}, line {line}: cover, secret or output is missing.")
+        if os.path.normpath(row["output"]) in inputs:
+            raise ValueError(f"{pairs}, line {line}: the output {row['output']} is a cover or a secret of the list.")
         earlier = lines.setdefault(os.path.normpath(row["output"]), line)
         if earlier != line:
             raise ValueError(f"{pairs}, lines {earlier} and {line} write the same file, {row['output']}.")
