@@ -17,7 +17,7 @@ MEASURED = ("bits", "num_bytes", "cover_psnr", "secret_psnr")
 def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, report=None):
     """Hides every secret of a list in its cover; a pair that fails does not stop the others.
 
-    Stego images that exist are left as they are, so that an interrupted run goes on where it was when repeated. A script
+    Stego images that exist are left as they are, so that an interrupted run goes on when repeated. A script
     that calls this has to be guarded by `if __name__ == "__main__":`, as the processes are spawned.
 
     Args:
