@@ -208,12 +208,7 @@ def _parser():
         "compare", help="measure all ways to hide on the same pairs, and what disturbances leave of the secret"
     )
     _add_measured_folder(compare, "the first half covers, the second half secrets")
-    compare.add_argument(
-        "--image-size",
-        type=_image_size,
-        default=64,
-        help="side to which photographs are resized, a multiple of 4 (default: %(default)s)",
-    )
+    _add_image_size(compare)
     compare.set_defaults(run=_compare)
 
     detect = commands.add_parser(
@@ -274,6 +269,10 @@ def _add_data_options(parser):
         metavar="FOLDER",
         help="a folder of photographs, or 'bundled' (default: DIV2K, downloaded where needed)",
     )
+    _add_image_size(parser)
+
+
+def _add_image_size(parser):
     parser.add_argument(
         "--image-size",
         type=_image_size,
