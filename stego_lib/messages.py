@@ -12,8 +12,42 @@ from stego_lib.layers import even_period
 FINE = 3  # bits of a latent from which on the error of quantization is as good as random
 
 
+class _CodedLayer(keras.layers.Layer):
+    """What both layers share: the period, and the code as weights that no gradient changes."""
+
+    def __init__(self, period=8, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.period = even_period(period)
+        self.bits_per_sample = int(math.log2(period))
+
+    def build(self, input_shape):
+        code = design_code(self.bits_per_sample)
+        for name, values in zip(BlockCode._fields, code, strict=True):
+            weight = self.add_weight(shape=values.shape, initializer="zeros", trainable=False, name=name)
+            setattr(self, name, weight)
+        self.set_code(code)
+
+    def set_code(self, code):
+        """Replaces the code.
+
+        Args:
+            code: `BlockCode` for as many bits a sample as the period has.
+
+        Raises:
+            ValueError: If the code is for another number of bits.
+        """
+        wanted = DEPTH * self.bits_per_sample - CLASS_BITS
+        if not np.array_equal(np.sum(code.bits, axis=1), np.full(CLASSES, wanted)):
+            raise ValueError(f"`code` must have {wanted} bits in every class. Received: {np.sum(code.bits, axis=1)}")
+        for name, values in zip(BlockCode._fields, code, strict=True):
+            getattr(self, name).assign(values)
+
+    def get_config(self):
+        return {**super().get_config(), "period": self.period}
+
+
 @keras.saving.register_keras_serializable(package="stego_lib")
-class SecretToMessage(keras.layers.Layer):
+class SecretToMessage(_CodedLayer):
     """Turns a secret into a message that `ModularEmbedding` can embed: one digit for every sample.
 
     Blocks of 4x4 pixels are transformed to 48 latents, companded, and quantized with a fixed number of bits each. There
@@ -47,22 +81,6 @@ class SecretToMessage(keras.layers.Layer):
     Reference:
         [Chen and Smith, 1977](https://doi.org/10.1109/TCOM.1977.1093763)
     """
-
-    def __init__(self, period=8, **kwargs):
-        super().__init__(**{**kwargs, "dtype": "float32"})
-        self.period = even_period(period)
-        self.bits_per_sample = int(math.log2(period))
-
-    def build(self, input_shape):
-        _add_code(self)
-
-    def set_code(self, code):
-        """Replaces the code.
-
-        Args:
-            code: `BlockCode` for as many bits a sample as the period has.
-        """
-        _set_code(self, code)
 
     def call(self, image):
         blocks = ops.space_to_depth(255.0 * image - 127.5, BLOCK, data_format="channels_last")
@@ -104,12 +122,9 @@ class SecretToMessage(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def get_config(self):
-        return {**super().get_config(), "period": self.period}
-
 
 @keras.saving.register_keras_serializable(package="stego_lib")
-class MessageToSecret(keras.layers.Layer):
+class MessageToSecret(_CodedLayer):
     """Turns the phase of a stego image back into the secret, as far as its digits tell: see `SecretToMessage`.
 
     Args:
@@ -134,22 +149,6 @@ class MessageToSecret(keras.layers.Layer):
     Reference:
         [Chen and Smith, 1977](https://doi.org/10.1109/TCOM.1977.1093763)
     """
-
-    def __init__(self, period=8, **kwargs):
-        super().__init__(**{**kwargs, "dtype": "float32"})
-        self.period = even_period(period)
-        self.bits_per_sample = int(math.log2(period))
-
-    def build(self, input_shape):
-        _add_code(self)
-
-    def set_code(self, code):
-        """Replaces the code.
-
-        Args:
-            code: The `BlockCode` of the `SecretToMessage`.
-        """
-        _set_code(self, code)
 
     def call(self, phase):
         digits = (ops.space_to_depth(phase, BLOCK, data_format="channels_last") + 0.5) * 2**self.bits_per_sample
@@ -182,25 +181,6 @@ class MessageToSecret(keras.layers.Layer):
         batch, height, width, _ = input_shape
         sides = [None if side is None else side // BLOCK for side in (height, width)]
         return input_shape, (batch, *sides, DEPTH), (batch, *sides, DEPTH)
-
-    def get_config(self):
-        return {**super().get_config(), "period": self.period}
-
-
-def _add_code(layer):
-    code = design_code(layer.bits_per_sample)
-    for name, values in zip(BlockCode._fields, code, strict=True):
-        weight = layer.add_weight(shape=values.shape, initializer="zeros", trainable=False, name=name)
-        setattr(layer, name, weight)
-    _set_code(layer, code)
-
-
-def _set_code(layer, code):
-    wanted = DEPTH * layer.bits_per_sample - CLASS_BITS
-    if not np.array_equal(np.sum(code.bits, axis=1), np.full(CLASSES, wanted)):
-        raise ValueError(f"`code` must have {wanted} bits in every class. Received: {np.sum(code.bits, axis=1)}")
-    for name, values in zip(BlockCode._fields, code, strict=True):
-        getattr(layer, name).assign(values)
 
 
 def _expanded(levels, scale, reach, cells):
