@@ -51,8 +51,9 @@ def main(arguments=None):
         with _silenced_native_code():
             options.run(options)
     except (OSError, ValueError, FloatingPointError) as error:
-        said_by_system = isinstance(error, OSError) and error.filename
-        print(f"stego-lib: {f'{error.filename}: {error.strerror}.' if said_by_system else error}", file=sys.stderr)
+        from stego_lib.files.many import sentence
+
+        print(f"stego-lib: {sentence(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         trained = options.run in (_train, _train_codec)
@@ -306,8 +307,8 @@ def _positive(text):
 
 def _image_size(text):
     size = int(text)
-    if size < 12 or size % 4:
-        raise argparse.ArgumentTypeError("must be a multiple of 4, at least 12")
+    if size < 16 or size % 4:
+        raise argparse.ArgumentTypeError("must be a multiple of 4, at least 16")
     return size
 
 

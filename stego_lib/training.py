@@ -218,6 +218,8 @@ def resumable_callbacks(folder, batches, *others):
     Returns:
         List of callbacks for `fit`, which needs `shuffle=False` with them: the batches are shuffled already.
     """
+    if not (folder / "backup" / "training_metadata.json").exists():  # killed while the first backup was written
+        shutil.rmtree(folder / "backup", ignore_errors=True)
     return [
         keras.callbacks.TerminateOnNaN(raise_error=True),
         keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.set_epoch(epoch)),
@@ -295,7 +297,7 @@ def _fitted(folder, train_pairs, validation_pairs, settings, restart):
         seed=settings["seed"],
     )
     prepare_folder(folder, settings, restart)
-    if not (folder / "backup").exists():
+    if not (folder / "backup" / "training_metadata.json").exists():
         learn_message(autoencoder, train_pairs[1])
     try:
         return autoencoder.fit(

@@ -2,15 +2,9 @@ import numpy as np
 import pytest
 import skimage.data
 
-from stego_lib.evaluation.comparison import (
-    DISTURBANCES,
-    Method,
-    all_methods,
-    compare,
-    comparison_table,
-    disturb,
-    disturbance_table,
-)
+from stego_lib.evaluation.comparison import all_methods, compare, comparison_table, disturb, disturbance_table
+from stego_lib.evaluation.disturbances import DISTURBANCES
+from stego_lib.evaluation.quality import Method
 
 COVER, SECRET = skimage.data.coffee()[100:164, 200:264], skimage.data.astronaut()[60:124, 180:244]
 
@@ -41,7 +35,8 @@ def test_disturbed_files_are_refused_and_disturbed_pictures_degrade(methods):
     assert residual == sorted(residual, reverse=True)
     assert residual[1] > left["LSB, 3 bits"]["noise, sigma 1"][0] + 5
     assert left["LSB, 3 bits"]["crop"][0] == pytest.approx(left["LSB, 3 bits"]["none"][0], abs=1)
-    assert "refused" in disturbance_table(left)
+    rows = {row.split(" | ")[0]: row.split(" | ")[1:] for row in disturbance_table(left).splitlines()}
+    assert rows["| files, 3 bits"] == [f"{left['files, 3 bits']['none'][0]:.1f}"] + ["refused"] * 9 + ["refused |"]
 
 
 def test_what_cannot_be_hidden_is_said():
@@ -52,7 +47,14 @@ def test_what_cannot_be_hidden_is_said():
     qualities = compare(methods, COVER[None], SECRET[None])
     assert np.isnan(qualities["never, 1 bit"]["secret_psnr"]).all()
     assert qualities["same, 1 bit"]["secret_psnr"][0] == 68
-    assert "| never, 1 bit | cannot hide 1 of 1 |" in comparison_table(qualities)
+    assert "| never, 1 bit | cannot hide 1 of 1 |  |  |" in comparison_table(qualities)
+    left = disturb(methods, COVER[None], SECRET[None])
+    assert "| never, 1 bit | cannot hide | cannot hide |" in disturbance_table(left)
+
+
+@pytest.mark.slow
+def test_a_secret_without_room_is_none(methods):
+    assert methods["files, 3 bits"].hide(COVER[:16, :16], np.tile(SECRET, (3, 3, 1))) is None
 
 
 @pytest.mark.parametrize("name", DISTURBANCES)
@@ -60,7 +62,8 @@ def test_disturbances_change_what_they_should(name):
     changed = DISTURBANCES[name](COVER)
     assert changed.dtype == np.uint8
     assert changed.shape == ((54, 54, 3) if name == "crop" else COVER.shape)
-    if name != "crop":
+    if name == "crop":
+        np.testing.assert_array_equal(changed, COVER[5:-5, 5:-5])
+    else:
         differing = np.sum(changed != COVER)
-        assert differing == {"none": 0, "one sample": 1}.get(name, differing)
-        assert (differing > 100) == (name not in ("none", "one sample"))
+        assert differing == {"none": 0, "one sample": 1}[name] if name in ("none", "one sample") else differing > 100

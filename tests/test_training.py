@@ -161,6 +161,13 @@ def test_a_killed_training_ends_as_if_it_had_not_been_killed(tmp_path):
         np.testing.assert_allclose(resumed[name], whole[name], rtol=0.01)
 
 
+def test_a_first_backup_that_was_not_finished_is_no_backup(tmp_path, pairs):
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup" / "latest.weights.h5").write_bytes(b"half a file")
+    training_callbacks(tmp_path, PairDataset(*pairs), pairs)
+    assert not (tmp_path / "backup").exists()
+
+
 def test_the_best_epoch_before_an_interruption_still_counts(tmp_path, pairs):
     (tmp_path / "history.csv").write_text("epoch,val_loss\n0,-1.5\n1,-1.25\n")
     callbacks = training_callbacks(tmp_path, PairDataset(*pairs), pairs)

@@ -81,9 +81,12 @@ def codec_reveal(stego, bits, decode):
     if length > room(stego.shape, LENGTH, bits):
         raise ValueError("There is no file in this image.")
     try:
-        return decode(extract_body(stego, LENGTH, length, bits, PLACES))[..., :3]
+        revealed = decode(extract_body(stego, LENGTH, length, bits, PLACES))
     except RuntimeError as error:  # what all errors of imagecodecs are
         raise ValueError("The file in this image is damaged.") from error
+    if revealed.dtype != np.uint8 or revealed.ndim != 3 or revealed.shape[2] != 3:
+        raise ValueError("The file in this image is damaged.")
+    return revealed
 
 
 def avif(image, max_bytes, speed=2):

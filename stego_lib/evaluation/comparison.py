@@ -2,10 +2,7 @@
 
 import functools
 import warnings
-from collections.abc import Callable
-from typing import NamedTuple
 
-import cv2
 import imagecodecs
 import numpy as np
 from tqdm.auto import tqdm
@@ -21,10 +18,10 @@ from stego_lib.evaluation.baselines import (
     webp,
 )
 from stego_lib.evaluation.compression import EQUAL
-from stego_lib.evaluation.quality import measure, through_png
-from stego_lib.files.stego import BITS, hide, reveal
+from stego_lib.evaluation.disturbances import DISTURBANCES
+from stego_lib.evaluation.quality import Method, joint_methods, measure, through_png
+from stego_lib.files.stego import BITS, NoRoomError, hide, reveal
 from stego_lib.images import image_psnr
-from stego_lib.models import PRETRAINED, hide_images, load_pretrained, reveal_images
 
 CODECS = {
     "AVIF": (avif, imagecodecs.avif_decode),
@@ -32,13 +29,6 @@ CODECS = {
     "JPEG 2000": (jpeg2000, imagecodecs.jpeg2k_decode),
     "WebP": (webp, imagecodecs.webp_decode),
 }
-
-
-class Method(NamedTuple):
-    """A way to hide: cover and secret to a stego image (`None` where it cannot), and that to the revealed image."""
-
-    hide: Callable
-    reveal: Callable
 
 
 def all_methods(bits=BITS):
@@ -64,12 +54,7 @@ def all_methods(bits=BITS):
                 functools.partial(codec_reveal, bits=rate, decode=decode),
             )
         methods[f"files, {setting}"] = Method(functools.partial(_hide, bits=rate), reveal)
-    for name in PRETRAINED:
-        autoencoder = load_pretrained(name)
-        methods[f"joint {name.replace('-', ', period ')}"] = Method(
-            functools.partial(_hide_one, autoencoder), functools.partial(_reveal_one, autoencoder)
-        )
-    return dict(sorted(methods.items(), key=lambda item: item[0].split(",")[0]))
+    return dict(sorted((methods | joint_methods()).items(), key=lambda item: item[0].split(",")[0]))
 
 
 def compare(methods, covers, secrets):
@@ -113,67 +98,12 @@ def comparison_table(qualities):
             f"{quality[f'{image}_psnr'].mean():.2f} / {quality[f'{image}_ssim'].mean():.4f}"
             for image in ("cover", "secret")
         ]
+        cells.append(f"{quality['secret_psnr'].min():.1f}")
         failed = np.isnan(quality["secret_psnr"]).sum()
         if failed:
-            cells = [f"cannot hide {failed} of {len(quality['secret_psnr'])}"] * 2
-        lines.append(f"| {name} | {' | '.join(cells)} | {quality['secret_psnr'].min():.1f} |")
+            cells = [f"cannot hide {failed} of {len(quality['secret_psnr'])}", "", ""]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def one_sample(image):
-    """Changes one sample in the middle by 1."""
-    changed = image.copy()
-    changed[image.shape[0] // 2, image.shape[1] // 2, 1] ^= 1
-    return changed
-
-
-def noise(image, sigma):
-    """Adds rounded Gaussian noise.
-
-    Args:
-        image: uint8 array.
-        sigma: Standard deviation in 8-bit steps.
-
-    Returns:
-        uint8 array of the same shape, the same for the same image.
-    """
-    values = np.random.default_rng(0).normal(0, sigma, image.shape)
-    return np.clip(np.rint(image + values), 0, 255).astype("uint8")
-
-
-def jpeg(image, quality):
-    """Compresses an image as JPEG and decompresses it.
-
-    Args:
-        image: uint8 array of shape `(height, width, 3)`.
-        quality: 1 to 100.
-
-    Returns:
-        uint8 array of the same shape.
-    """
-    return imagecodecs.jpeg8_decode(imagecodecs.jpeg8_encode(image, level=quality))
-
-
-def half_and_back(image):
-    """Resizes an image to half its size by area and back by cubic interpolation."""
-    size = image.shape[1::-1]
-    half = cv2.resize(image, (size[0] // 2, size[1] // 2), interpolation=cv2.INTER_AREA)
-    return cv2.resize(half, size, interpolation=cv2.INTER_CUBIC)
-
-
-def cropped(image, margin=5):
-    """Cuts a margin off every side."""
-    return image[margin:-margin, margin:-margin]
-
-
-DISTURBANCES = {
-    "none": np.copy,
-    "one sample": one_sample,
-    **{f"noise, sigma {sigma}": functools.partial(noise, sigma=sigma) for sigma in (0.5, 1, 2, 5)},
-    **{f"JPEG, quality {quality}": functools.partial(jpeg, quality=quality) for quality in (95, 85, 75)},
-    "half size and back": half_and_back,
-    "crop": cropped,
-}
 
 
 def disturb(methods, covers, secrets):
@@ -186,7 +116,8 @@ def disturb(methods, covers, secrets):
 
     Returns:
         Dictionary of dictionaries, for every method and each of the `DISTURBANCES`: array of shape `(number,)`, PSNR in
-        dB of the revealed secret, at most 68; NaN where the method refuses, by an error, to reveal anything.
+        dB of the revealed secret, at most 68; NaN where the method refuses, by an error, to reveal anything, returns a
+        picture of another size, or cannot hide the secret.
     """
     left = {}
     for name, method in tqdm(methods.items(), desc="Disturbing", disable=None):
@@ -199,7 +130,8 @@ def disturb(methods, covers, secrets):
                 except ValueError:
                     continue
                 expected = change(secret) if each == "crop" and revealed.shape != secret.shape else secret
-                left[name][each][index] = min(image_psnr(expected, revealed), EQUAL)
+                if revealed.shape == expected.shape:
+                    left[name][each][index] = min(image_psnr(expected, revealed), EQUAL)
     return left
 
 
@@ -210,14 +142,15 @@ def disturbance_table(left):
         left: Dictionary returned by `disturb`.
 
     Returns:
-        String: mean PSNR in dB of the secrets, or "refused".
+        String: mean PSNR in dB of the secrets, "refused", or "cannot hide".
     """
     lines = [f"| method | {' | '.join(DISTURBANCES)} |", "| --- |" + " --- |" * len(DISTURBANCES)]
     for name, columns in left.items():
+        hidden = ~np.isnan(columns["none"])
         cells = []
-        for values in columns.values():
+        for values in (each[hidden] for each in columns.values()):
             refused = np.isnan(values).sum()
-            cell = f"{np.nanmean(values):.1f}" if refused < len(values) else "refused"
+            cell = f"{np.nanmean(values):.1f}" if refused < len(values) else "refused" if len(values) else "cannot hide"
             cells.append(cell + (f" ({refused} of {len(values)} refused)" if 0 < refused < len(values) else ""))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -226,12 +159,7 @@ def disturbance_table(left):
 def _hide(cover, secret, bits):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a secret will come back poorly is what is measured
-        return hide(cover, secret, bits=bits)
-
-
-def _hide_one(autoencoder, cover, secret):
-    return hide_images(autoencoder, cover[None], secret[None])[0]
-
-
-def _reveal_one(autoencoder, stego):
-    return reveal_images(autoencoder, stego[None])[0]
+        try:
+            return hide(cover, secret, bits=bits)
+        except NoRoomError:
+            return None

@@ -7,10 +7,12 @@ import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 from tqdm.auto import tqdm
 
+from stego_lib.evaluation.disturbances import noise
+from stego_lib.evaluation.quality import joint_methods
 from stego_lib.evaluation.steganalysis import DETECTORS
 from stego_lib.files.embedding import embed, nearest_values, room
 from stego_lib.files.stego import HEADER
-from stego_lib.models import PRETRAINED, hide_images, load_pretrained
+from stego_lib.models import PRETRAINED
 
 SHARES = (1.0, 0.5, 0.2, 0.1, 0.05)  # of the room of one bit a sample
 
@@ -41,10 +43,9 @@ def lsb_matching(cover, secret, share=1.0):
     return _at_random_places(cover, nearest_values(cover, _bits(cover.shape), 1), share)
 
 
-def rounded_noise(cover, secret, variance):
+def benign_noise(cover, secret, variance):
     """Adds rounded Gaussian noise, of that variance after rounding: a change that hides nothing."""
-    noise = np.random.default_rng().normal(0, (variance - 1 / 12) ** 0.5, cover.shape)
-    return np.clip(np.rint(cover + noise), 0, 255).astype("uint8")
+    return noise(cover, (variance - 1 / 12) ** 0.5, seed=None)
 
 
 def _bits(shape):
@@ -53,11 +54,6 @@ def _bits(shape):
 
 def _at_random_places(cover, changed, share):
     return np.where(np.random.default_rng().random(cover.shape) < share, changed, cover)
-
-
-def _joint(name):
-    autoencoder = load_pretrained(name)
-    return lambda cover, secret: hide_images(autoencoder, cover[None], secret[None])[0]
 
 
 def all_embeddings(shares=SHARES, bits=(2, 3, 4), pretrained=PRETRAINED):
@@ -83,8 +79,8 @@ def all_embeddings(shares=SHARES, bits=(2, 3, 4), pretrained=PRETRAINED):
         embeddings[f"files, {number} bits"] = functools.partial(embed_file, bits=number)
     for number in (1, *bits):
         variance = 4**number / 12 + 1 / 6  # of the change to the nearest value with a random residue
-        embeddings[f"noise like {number} bit{'s' * (number > 1)}"] = functools.partial(rounded_noise, variance=variance)
-    return embeddings | {f"joint {name.replace('-', ', period ')}": _joint(name) for name in pretrained}
+        embeddings[f"noise like {number} bit{'s' * (number > 1)}"] = functools.partial(benign_noise, variance=variance)
+    return embeddings | {name: method.hide for name, method in joint_methods(pretrained).items()}
 
 
 def detect(embeddings, covers, secrets, image_sizes=(64, 256), seed=0, detectors=DETECTORS):

@@ -1,11 +1,41 @@
 """Quality through a real PNG: hide, encode, decode, reveal; PSNR and SSIM of every image."""
 
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
 import keras
 import numpy as np
 
 from stego_lib.images import decode_image, encode_image
 from stego_lib.metrics import psnr, ssim
-from stego_lib.models import hide_images, reveal_images
+from stego_lib.models import PRETRAINED, hide_images, load_pretrained, reveal_images
+
+
+class Method(NamedTuple):
+    """A way to hide: cover and secret to a stego image (`None` where it cannot), and that to the revealed image."""
+
+    hide: Callable
+    reveal: Callable
+
+
+def joint_methods(names=PRETRAINED):
+    """Loads joint autoencoders that come with the library, as ways to hide.
+
+    Args:
+        names: Of `PRETRAINED`. Defaults to all.
+
+    Returns:
+        Dictionary of `Method` for single images, uint8 arrays of shape `(height, width, 3)`, named
+        `"joint modular, period 8"` and so on.
+    """
+    methods = {}
+    for name in names:
+        autoencoder = load_pretrained(name)
+        methods[f"joint {name.replace('-', ', period ')}"] = Method(
+            functools.partial(_hide_image, autoencoder), functools.partial(_reveal_image, autoencoder)
+        )
+    return methods
 
 
 def hide_and_reveal(autoencoder, covers, secrets, batch_size=16):
@@ -72,3 +102,11 @@ def summary(quality):
         f"secret {mean['secret_psnr']:.2f} dB / {mean['secret_ssim']:.4f}, "
         f"worst secret {quality['secret_psnr'].min():.2f} dB"
     )
+
+
+def _hide_image(autoencoder, cover, secret):
+    return hide_images(autoencoder, cover[None], secret[None])[0]
+
+
+def _reveal_image(autoencoder, stego):
+    return reveal_images(autoencoder, stego[None])[0]

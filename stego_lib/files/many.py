@@ -56,6 +56,11 @@ def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, r
     return rows
 
 
+def sentence(error):
+    """Says what went wrong; where it was the operating system, with the file."""
+    return f"{error.filename}: {error.strerror}." if isinstance(error, OSError) and error.filename else str(error)
+
+
 def _work(rows, folder, processes, passphrase, bits, quality):
     """Fills in what becomes of rows; returns those that remain because a process was killed."""
     environment = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -108,8 +113,7 @@ def _hide_one(paths, passphrase, bits, quality):
             warnings.simplefilter("always", UserWarning)
             hidden = hide_file(*paths, passphrase, bits, quality)
     except Exception as error:  # whatever it is, the other pairs go on
-        said_by_system = isinstance(error, OSError) and error.filename
-        return {"status": "failed", "message": f"{error.filename}: {error.strerror}." if said_by_system else str(error)}
+        return {"status": "failed", "message": sentence(error)}
     measured = {name: getattr(hidden, name) for name in MEASURED}
     measured |= {name: f"{measured[name]:.2f}" for name in ("cover_psnr", "secret_psnr")}
     return measured | {"status": "hidden", "message": " ".join(str(warning.message) for warning in caught)}
