@@ -5,10 +5,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from kagglesdk import kaggle_env
 from PIL import Image
 
 from stego_lib.data import find_div2k, load_pairs
 from stego_lib.download import ARCHIVES, download_div2k, fetch, unpack
+
+DATASET = "/v1/datasets.DatasetApiService/DownloadDataset"
 
 
 def zip_of(**files):
@@ -45,8 +48,21 @@ def server():
             else:
                 self.send_response(200)
             self.send_header("Content-Length", str(server.announced or len(content) - start))
+            if server.ranges:
+                self.send_header("Accept-Ranges", "bytes")
             self.end_headers()
             self.wfile.write(content[start : server.break_after or None])
+            server.break_after = None
+            return None
+
+        def do_POST(self):  # the question of the Kaggle package; the answer is where the file is
+            self.rfile.read(int(self.headers["Content-Length"]))
+            server.keys.append(self.headers["Authorization"])
+            if self.path not in server.files:
+                return self.send_error(server.error)
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.end_headers()
             return None
 
         def log_message(self, *arguments):
@@ -59,7 +75,7 @@ def server():
         )
         for name, number in zip(ARCHIVES, (6, 2), strict=True)
     }
-    server.requests, server.ranges, server.error = [], True, 404
+    server.requests, server.keys, server.ranges, server.error = [], [], True, 404
     server.break_after = server.announced = None
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -89,6 +105,42 @@ def test_without_a_kaggle_key_the_authors_archives_are_used(server, tmp_path):
     server.requests.clear()
     download_div2k(folder, server.url)
     assert server.requests == []
+
+
+@pytest.fixture
+def kaggle(server, monkeypatch):
+    """The Kaggle package with a key, and this machine's web server in place of Kaggle's."""
+    monkeypatch.setenv("KAGGLE_USERNAME", "somebody")
+    monkeypatch.setenv("KAGGLE_KEY", "0123456789abcdef")
+    monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, server.url)
+    return server
+
+
+def test_with_a_key_the_dataset_comes_from_kaggle(kaggle, tmp_path):
+    parts = {name.removesuffix(".zip"): number for name, number in zip(ARCHIVES, (6, 2), strict=True)}
+    nested = {f"{part}/{part}/{i:04d}.png": photograph(i) for part, number in parts.items() for i in range(number)}
+    kaggle.files = {DATASET: zip_of(**nested)}
+    folder = download_div2k(tmp_path / "DIV2K")
+    assert [path for path, _ in kaggle.requests] == [DATASET]
+    assert kaggle.keys[0].startswith("Basic ")
+    assert find_div2k(folder) == folder
+    assert not list(folder.glob("*.zip"))
+
+
+@pytest.mark.parametrize("error", [401, 403, 404, 500])
+def test_when_kaggle_refuses_the_authors_archives_are_used(kaggle, tmp_path, error):
+    kaggle.error = error
+    with pytest.warns(UserWarning, match=f"Kaggle refused the download.*{error}.*trying the authors' server"):
+        folder = download_div2k(tmp_path / "DIV2K", kaggle.url)
+    assert len(kaggle.keys) == 1
+    assert find_div2k(folder) == folder
+
+
+def test_a_download_from_kaggle_that_breaks_off_goes_on(kaggle, tmp_path):
+    archive = zip_of(**{f"{name[:-4]}/{index}.png": photograph(index) for name in ARCHIVES for index in range(20)})
+    kaggle.files, kaggle.break_after = {DATASET: archive}, 2_500_000
+    assert find_div2k(download_div2k(tmp_path / "DIV2K"))
+    assert kaggle.requests == [(DATASET, None), (DATASET, f"bytes={2 << 20}-")]
 
 
 def test_an_interrupted_download_goes_on_where_it_stopped(server, tmp_path):
