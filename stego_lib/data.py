@@ -17,6 +17,13 @@ from stego_lib.images import read_image, to_float
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 DIV2K_FOLDERS = {"train": "DIV2K_train_HR", "validation": "DIV2K_valid_HR"}
+DIV2K_PLACES = (
+    "/kaggle/input/div2k-dataset",
+    "/kaggle/input/datasets/joe1995/div2k-dataset",
+    "/content/DIV2K",
+    "/content/div2k-dataset",
+    "/content",
+)
 BUNDLED = {
     "train": ("coffee", "hubble_deep_field", "retina", "rocket", "stereo_motorcycle", "immunohistochemistry"),
     "validation": ("astronaut", "chelsea"),
@@ -84,15 +91,7 @@ def find_div2k(folder=None, data_folder="data"):
         FileNotFoundError: If a folder is named, here or in `DIV2K_DIR`, and DIV2K is not there.
     """
     named = folder or os.environ.get("DIV2K_DIR")
-    usual = (
-        Path(data_folder) / "DIV2K",
-        "/kaggle/input/div2k-dataset",
-        "/kaggle/input/datasets/joe1995/div2k-dataset",
-        "/content/DIV2K",
-        "/content/div2k-dataset",
-        "/content",
-    )
-    for candidate in (named,) if named else usual:
+    for candidate in (named,) if named else (Path(data_folder) / "DIV2K", *DIV2K_PLACES):
         if all(_split_folder(candidate, part) for part in DIV2K_FOLDERS):
             return Path(candidate)
     if named:

@@ -2,6 +2,10 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -96,3 +100,16 @@ def check_layer(layer, *inputs, output_shape, tmp_path, differentiable=-1):
     slope = gradient(weighted_sum, inputs[differentiable])
     assert np.isfinite(slope).all()
     assert np.abs(slope).max() > 0
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory):
+    """Folder with the sdist and the wheel that is built from it."""
+    root, source = Path(__file__).parent.parent, tmp_path_factory.mktemp("source") / "stego_lib"
+    shutil.copytree(root / "stego_lib", source / "stego_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, source)
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder

@@ -50,8 +50,10 @@ def test_a_list_is_hidden_whatever_fails_and_resumed(folder):
 
     write_image(folder / "missing.png", SECRET)
     before = (folder / "one.png").read_bytes()
-    rows = hide_many(folder / "pairs.csv", "right", quality=30, processes=1)
-    assert [row["status"] for row in rows] == ["exists", "hidden", "exists", "failed", "exists"]
+    again = hide_many(folder / "pairs.csv", "right", quality=30, processes=1, report=folder / "pairs.report.csv")
+    assert [row["status"] for row in again] == ["exists", "hidden", "exists", "failed", "exists"]
+    assert again[0] == rows[0] | {"status": "exists"}  # what was measured is not lost
+    assert again[2]["secret_psnr"] == ""
     assert (folder / "one.png").read_bytes() == before
 
 
@@ -89,6 +91,31 @@ def test_a_wrong_list_is_refused_before_anything_is_done(text, message, tmp_path
     (tmp_path / "pairs.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
         hide_many(tmp_path / "pairs.csv")
+
+
+def test_a_report_that_cannot_be_written_is_said_at_once(folder):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere for the report"):
+        hide_many(folder / "pairs.csv", report=folder / "nowhere" / "report.csv")
+    (folder / "mine.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"mine\.csv is no report"):
+        hide_many(folder / "pairs.csv", report=folder / "mine.csv")
+    assert (folder / "mine.csv").read_text() == "a,b\n1,2\n"
+    assert not (folder / "one.png").exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_leaves_its_report(folder, monkeypatch):
+    def interrupted(futures, **options):
+        yield next(futures)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(many, "_hide_one", kill_or_hide)
+    monkeypatch.setattr(many, "tqdm", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        hide_many(folder / "pairs.csv", processes=1, report=folder / "report.csv")
+    with open(folder / "report.csv", newline="") as file:
+        statuses = [row["status"] for row in csv.DictReader(file)]
+    assert statuses == ["hidden", "pending", "exists", "pending", "pending"]
 
 
 def test_a_list_without_pairs_has_an_empty_report(tmp_path):

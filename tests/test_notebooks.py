@@ -36,12 +36,15 @@ WRITTEN = {
 }
 
 
-def run(path, folder, parameters=None):
+def run(path, folder, parameters=None, root="", environment=None):
+    """Runs a notebook with other parameters; `root` takes the place of that of Colab and Kaggle."""
     notebook = nbformat.read(path, as_version=4)
+    for host in ("/content", "/kaggle"):
+        notebook.cells[2].source = notebook.cells[2].source.replace(f'"{host}/', f'"{root}{host}/')
     if parameters:
         tagged = [i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", ())]
         notebook.cells.insert(tagged[0] + 1, nbformat.v4.new_code_cell(parameters))
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute(env=environment)
     return notebook
 
 

@@ -12,6 +12,15 @@ from tqdm.auto import tqdm
 
 COLUMNS = ("cover", "secret", "output")
 MEASURED = ("bits", "num_bytes", "cover_psnr", "secret_psnr")
+REPORTED = (*COLUMNS, "status", *MEASURED, "message")
+WORKER = {  # one thread, and no GPU: they would fight for its memory
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "JAX_PLATFORMS": "cpu",
+}
 
 
 def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, report=None):
@@ -26,33 +35,40 @@ def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, r
         bits: As of `hide`.
         quality: As of `hide`.
         processes: How many work at once, each with about 1 GB of memory. Defaults to `None`, one for every CPU.
-        report: Path of a CSV file with what became of every pair. Defaults to `None`, none is written.
+        report: Path of a CSV file with what became of every pair; what an earlier one there says of images that exist
+            is kept. Defaults to `None`, none is written.
 
     Returns:
         List of dictionaries, one for every row: `cover`, `secret`, `output`, `status` (`"hidden"`, `"exists"` or
         `"failed"`), `message`, `bits`, `num_bytes`, and `cover_psnr` and `secret_psnr` in dB.
 
     Raises:
-        ValueError: If the list lacks a column or a value, or two of its rows write the same file.
+        ValueError: If the list lacks a column or a value, two of its rows write the same file, or there is a file at
+            `report` that is no report.
         OSError: If the list cannot be read, or the report not be written.
     """
     rows = _read(pairs)
+    earlier = _earlier(report) if report else {}
     folder = Path(pairs).parent
     pending = [row for row in rows if not (folder / row["output"]).is_file()]
     for row in rows:
         row.update(dict.fromkeys(("message", *MEASURED), ""), status="pending" if row in pending else "exists")
-    processes = min(processes or os.cpu_count(), len(pending), 61)  # more than 61 Windows cannot
-    while pending:
-        unfinished = _work(pending, folder, processes, passphrase, bits, quality)
-        if unfinished and processes == 1:  # then the first of them was being worked on
-            message = "The process was killed, perhaps for want of memory."
-            unfinished.pop(0).update(status="failed", message=message)
-        pending, processes = unfinished, 1
-    if report:
-        with open(report, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, (*COLUMNS, "status", *MEASURED, "message"))
-            writer.writeheader()
-            writer.writerows(rows)
+        if row["status"] == "exists":
+            row.update(earlier.get(tuple(row[column] for column in COLUMNS), {}))
+    processes = min(processes or _num_cpus(), len(pending), 61)  # more than 61 Windows cannot
+    try:
+        while pending:
+            unfinished = _work(pending, folder, processes, passphrase, bits, quality)
+            if unfinished and processes == 1:  # then the first of them was being worked on
+                message = "The process was killed, perhaps for want of memory."
+                unfinished.pop(0).update(status="failed", message=message)
+            pending, processes = unfinished, 1
+    finally:
+        if report:
+            with open(report, "w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, REPORTED)
+                writer.writeheader()
+                writer.writerows(rows)
     return rows
 
 
@@ -63,8 +79,7 @@ def sentence(error):
 
 def _work(rows, folder, processes, passphrase, bits, quality):
     """Fills in what becomes of rows; returns those that remain because a process was killed."""
-    environment = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (environment,))
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin)
     futures = {}
     try:
         for row in rows:
@@ -98,9 +113,28 @@ def _read(pairs):
     return rows
 
 
-def _begin(environment):
+def _earlier(report):
+    """What a report says of images that were hidden; its folder must be there, which is said before hours of work."""
+    if not Path(report).parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {Path(report).parent} for the report.")
+    if not Path(report).is_file():
+        return {}
+    with open(report, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames != list(REPORTED):
+            raise ValueError(f"{report} is no report of hide-many: choose another file for the report.")
+        rows = [row for row in reader if row["status"] in ("hidden", "exists")]
+    kept = ("message", *MEASURED)
+    return {tuple(row[column] for column in COLUMNS): {name: row[name] for name in kept} for row in rows}
+
+
+def _num_cpus():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _begin():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who interrupts is answered by the parent
-    os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "3"} | environment)
+    os.environ.update(WORKER)
 
 
 def _hide_one(paths, passphrase, bits, quality):
