@@ -1,8 +1,24 @@
 """Several devices at once, by the means that the backends have."""
 
 import contextlib
+import os
 
 import keras
+
+
+def join_hosts():
+    """Joins the processes on several machines that train together, before anything is computed.
+
+    They are those that the environment variables of `keras.distribution.initialize` name; without them nothing happens.
+
+    Raises:
+        ValueError: If the backend is not JAX. Keras 3 does not work with TensorFlow's `MultiWorkerMirroredStrategy`.
+    """
+    if "KERAS_DISTRIBUTION_JOB_ADDRESSES" not in os.environ:
+        return
+    if keras.backend.backend() != "jax":
+        raise ValueError("Training on several machines works with JAX only: set KERAS_BACKEND=jax.")
+    keras.distribution.initialize()
 
 
 def data_parallel(batch_size):
@@ -30,4 +46,38 @@ def data_parallel(batch_size):
         import tensorflow as tf
 
         return tf.distribute.MirroredStrategy(devices).scope()
-    return keras.distribution.DataParallel(devices=devices).scope()
+    return keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope()
+
+
+class LocalShare(keras.utils.PyDataset):
+    """Takes of every batch the part that belongs to this of several processes.
+
+    Args:
+        batches: A `PyDataset` of tuples of dictionaries, the same in all processes.
+        index: Of this process.
+        count: Of all processes.
+    """
+
+    def __init__(self, batches, index, count):
+        super().__init__()
+        self.batches, self.index, self.count = batches, index, count
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return tuple({name: self._part(images) for name, images in each.items()} for each in self.batches[index])
+
+    def _part(self, images):
+        size = len(images) // self.count
+        return images[self.index * size : (self.index + 1) * size]
+
+
+def local_share(batches):
+    """Wraps batches in `LocalShare` where processes on several machines train together; the same anywhere else."""
+    if keras.backend.backend() != "jax":
+        return batches
+    import jax
+
+    count = jax.process_count()
+    return batches if count == 1 else LocalShare(batches, jax.process_index(), count)

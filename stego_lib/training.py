@@ -10,7 +10,7 @@ import keras
 
 from stego_lib.callbacks import EpochGallery
 from stego_lib.data import PairDataset
-from stego_lib.devices import data_parallel
+from stego_lib.devices import data_parallel, join_hosts, local_share
 from stego_lib.layers import ResidualEmbedding
 from stego_lib.losses import CombinedLoss
 from stego_lib.metrics import psnr, ssim
@@ -264,6 +264,8 @@ def train(
     """
     names = {"embedding": embedding, "period": period, "seed": seed, "mixed_precision": mixed_precision}
     settings = run_settings(preset, train_pairs, validation_pairs, **names)
+    if all_devices:
+        join_hosts()
     keras.utils.set_random_seed(seed)
     if all_devices:  # which share the last batch, too
         number = len(validation_pairs[0]) - len(validation_pairs[0]) % len(keras.distribution.list_devices())
@@ -299,13 +301,17 @@ def _fitted(folder, train_pairs, validation_pairs, settings, restart):
     prepare_folder(folder, settings, restart)
     if not (folder / "backup" / "training_metadata.json").exists():
         learn_message(autoencoder, train_pairs[1])
+    callbacks = training_callbacks(folder, batches, validation_pairs)
+    share = local_share(batches)
+    if share is not batches:  # on several machines, of which none can draw the picture alone
+        callbacks = [callback for callback in callbacks if not isinstance(callback, EpochGallery)]
     try:
         return autoencoder.fit(
-            batches,
-            validation_data=PairDataset(*validation_pairs),
+            share,
+            validation_data=local_share(PairDataset(*validation_pairs)),
             epochs=settings["epochs"],
             shuffle=False,
-            callbacks=training_callbacks(folder, batches, validation_pairs),
+            callbacks=callbacks,
         )
     except RuntimeError as error:
         if "NaN" not in str(error):

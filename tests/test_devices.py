@@ -1,6 +1,7 @@
-"""Training on two devices: virtual ones, on the CPU, in processes of their own."""
+"""Training on two devices: virtual ones on the CPU, or those of two processes that stand for two machines."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from stego_lib.devices import join_hosts
 from stego_lib.plots import read_history
 
 SCRIPT = """
@@ -20,23 +22,31 @@ import keras
 from stego_lib.data import load_pairs
 from stego_lib.training import PRESETS, train
 
-assert len(keras.distribution.list_devices()) == int(sys.argv[2])
 settings = {"filters": 8, "num_blocks": 1, "epochs": 2, "steps_per_epoch": 4, "batch_size": 16, "crop_size": 32}
 PRESETS["tiny"] = settings
 covers, secrets = load_pairs("bundled", "validation")
 end = 41 + int(sys.argv[2])  # 26 pairs for one device, 27 for two, which leave out the last
 pairs, validation = (covers[:16], secrets[:16]), (covers[16:end], secrets[16:end])
 train(sys.argv[1], pairs, validation, "tiny", "residual", all_devices=True)
+assert len(keras.distribution.list_devices()) == int(sys.argv[2])
 """
 
 
-def trained(folder, devices):
-    environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+def start(folder, devices, local_devices, **variables):
+    environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={local_devices}", **variables}
     environment["KERAS_BACKEND"] = keras.backend.backend()
     command = [sys.executable, "-c", SCRIPT, str(folder), str(devices)]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
-    assert result.returncode == 0, result.stderr
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(process, folder):
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
     return read_history(folder / "history.csv")
+
+
+def trained(folder, devices):
+    return finish(start(folder, devices, devices), folder)
 
 
 @pytest.mark.slow
@@ -46,3 +56,30 @@ def test_two_devices_learn_what_one_learns(tmp_path):
     tolerance = 0.02 if keras.backend.backend() == "tensorflow" else 1e-3  # gradients are clipped on each device
     for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
         np.testing.assert_allclose(two[name], one[name], rtol=tolerance)
+
+
+@pytest.mark.slow
+@pytest.mark.backend
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="Keras 3 trains on several machines with JAX only")
+def test_two_machines_learn_what_one_learns(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    folders, processes = [tmp_path / "first", tmp_path / "second"], []
+    for index, folder in enumerate(folders):
+        hosts = {"JOB_ADDRESSES": address, "NUM_PROCESSES": "2", "PROCESS_ID": str(index)}
+        hosts = {f"KERAS_DISTRIBUTION_{name}": value for name, value in hosts.items()}
+        processes.append(start(folder, 2, 1, **hosts))
+    first, second = map(finish, processes, folders)
+    one = trained(tmp_path / "one", 1)
+    for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
+        np.testing.assert_array_equal(first[name], second[name])
+        np.testing.assert_allclose(first[name], one[name], rtol=1e-3)
+    assert (tmp_path / "second" / "autoencoder.keras").exists()
+
+
+def test_several_machines_need_jax(monkeypatch):
+    monkeypatch.setenv("KERAS_DISTRIBUTION_JOB_ADDRESSES", "127.0.0.1:1")
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    with pytest.raises(ValueError, match="KERAS_BACKEND=jax"):
+        join_hosts()
