@@ -356,7 +356,8 @@ class PairDataset(keras.utils.PyDataset):
             generator = np.random.default_rng((self.seed, self.epoch, index))
             covers, secrets = self._augmented(covers, generator), self._augmented(secrets, generator)
         covers, secrets = to_float(covers), to_float(secrets)
-        return {"cover": covers, "secret": secrets}, {"stego": covers, "revealed": secrets}
+        # Copies, as TensorFlow takes arrays as they lie in memory, and on several devices overwrites inputs.
+        return {"cover": covers, "secret": secrets}, {"stego": covers.copy(), "revealed": secrets.copy()}
 
     def on_epoch_end(self):
         """Draws new pairs for the next epoch of training."""

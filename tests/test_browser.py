@@ -1,7 +1,7 @@
 """The notebooks in a real browser: JupyterLab, and headless Chromium.
 
-Needs Chromium (`apt install chromium`) and `pip install playwright`; skipped without them. The screenshots are left in
-the folder that `BROWSER_SCREENSHOTS` names, to be looked at.
+Needs Chromium (`apt install chromium`) and Playwright (`pip install -e ".[browser]"`); skipped without them. The
+screenshots are left in the folder that `BROWSER_SCREENSHOTS` names, to be looked at.
 """
 
 import os
@@ -15,10 +15,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
 from test_notebooks import PARAMETERS, ROOT
 
 from stego_lib.data import save_pairs
 
+playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")]
 
@@ -56,7 +58,6 @@ def lab(tmp_path_factory, pairs):
 
 @pytest.fixture
 def page():
-    playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as api:
         browser = api.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1400, "height": 6000})  # cells out of sight are not in the page
