@@ -15,7 +15,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-
 from test_notebooks import PARAMETERS, ROOT
 
 from stego_lib.data import save_pairs
