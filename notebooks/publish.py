@@ -14,10 +14,11 @@ from pathlib import Path
 
 import nbformat
 
+from stego_lib.download import KAGGLE_DATASET
+
 ROOT = Path(__file__).parent.parent
-DIV2K = "joe1995/div2k-dataset"
 KERNELS = {  # name: title, GPU, datasets, the notebook whose outputs it reads
-    "01_data": ("stego_lib 01 data", False, [DIV2K], None),
+    "01_data": ("stego_lib 01 data", False, [KAGGLE_DATASET], None),
     "02_model": ("stego_lib 02 model", False, [], "01_data"),
     "03_train": ("stego_lib 03 train", True, [], "01_data"),
     "04_evaluate": ("stego_lib 04 evaluate", True, [], "03_train"),
@@ -114,12 +115,17 @@ def main(arguments=None):
         parser.error("--repository or --kaggle-user is needed")
     if options.repository and not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", options.repository):
         parser.error("--repository has to be like https://github.com/OWNER/NAME: Colab opens notebooks from GitHub")
+    setup = nbformat.read(ROOT / "notebooks" / "01_data.ipynb", as_version=4).cells[2].source
+    if options.kaggle_user and not options.repository and 'REPOSITORY = ""' in setup:
+        parser.error("the notebooks do not know the address of the repository yet: add --repository")
     if options.repository:
         for name in KERNELS:
             path = ROOT / "notebooks" / f"{name}.ipynb"
             nbformat.write(with_address(name, nbformat.read(path, as_version=4), options.repository), path)
         readme = ROOT / "README.md"
-        readme.write_text(with_badges(readme.read_text(encoding="utf-8"), options.repository), encoding="utf-8")
+        readme.write_text(
+            with_badges(readme.read_text(encoding="utf-8"), options.repository), encoding="utf-8", newline="\n"
+        )
         print("The address is in the notebooks, and badges are in the notebooks and the README: commit them.")
     if options.kaggle_user:
         for name in KERNELS:

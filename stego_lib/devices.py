@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import zlib
 
 import keras
 
@@ -18,7 +19,41 @@ def join_hosts():
         return
     if keras.backend.backend() != "jax":
         raise ValueError("Training on several machines works with JAX only: set KERAS_BACKEND=jax.")
-    keras.distribution.initialize()
+    import jax
+
+    if not jax.distributed.is_initialized():
+        keras.distribution.initialize()
+
+
+def check_agreement(settings):
+    """Checks that all machines that train together have the same settings, in place of a hang or a crash later.
+
+    Args:
+        settings: Anything with a `repr`.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if not _on_several_machines():
+        return
+    import numpy as np
+    from jax.experimental import multihost_utils
+
+    codes = multihost_utils.process_allgather(np.uint32(zlib.crc32(repr(settings).encode())))
+    if len(set(codes.ravel().tolist())) > 1:
+        raise ValueError(
+            "The machines do not agree: photographs, settings and the epochs that are done have to be the same on all "
+            "of them. Copy the output folder of one to the others, or restart (--restart) on all."
+        )
+
+
+def _on_several_machines():
+    """Whether this is within `data_parallel`, of several processes."""
+    if keras.backend.backend() != "jax" or keras.distribution.distribution() is None:
+        return False
+    import jax
+
+    return jax.process_count() > 1
 
 
 def data_parallel(batch_size):
@@ -75,9 +110,8 @@ class LocalShare(keras.utils.PyDataset):
 
 def local_share(batches):
     """Wraps batches in `LocalShare` where processes on several machines train together; the same anywhere else."""
-    if keras.backend.backend() != "jax":
+    if not _on_several_machines():
         return batches
     import jax
 
-    count = jax.process_count()
-    return batches if count == 1 else LocalShare(batches, jax.process_index(), count)
+    return LocalShare(batches, jax.process_index(), jax.process_count())

@@ -10,7 +10,7 @@ import keras
 
 from stego_lib.callbacks import EpochGallery
 from stego_lib.data import PairDataset
-from stego_lib.devices import data_parallel, join_hosts, local_share
+from stego_lib.devices import check_agreement, data_parallel, join_hosts, local_share
 from stego_lib.layers import ResidualEmbedding
 from stego_lib.losses import CombinedLoss
 from stego_lib.metrics import psnr, ssim
@@ -207,6 +207,12 @@ def training_callbacks(folder, batches, validation_pairs, show=False):
     )
 
 
+def epochs_done(folder):
+    """Reads how many epochs of a training are backed up in a folder."""
+    path = Path(folder) / "backup" / "training_metadata.json"
+    return json.loads(path.read_text())["epoch"] if path.exists() else 0
+
+
 def resumable_callbacks(folder, batches, *others):
     """Builds the callbacks of a training that can be interrupted and keeps its history.
 
@@ -218,14 +224,14 @@ def resumable_callbacks(folder, batches, *others):
     Returns:
         List of callbacks for `fit`, which needs `shuffle=False` with them: the batches are shuffled already.
     """
-    if not (folder / "backup" / "training_metadata.json").exists():  # killed while the first backup was written
-        shutil.rmtree(folder / "backup", ignore_errors=True)
+    if not epochs_done(folder):  # perhaps killed while the first backup was written
+        (folder / "backup" / "latest.weights.h5").unlink(missing_ok=True)
     return [
         keras.callbacks.TerminateOnNaN(raise_error=True),
         keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.set_epoch(epoch)),
         *others,
         keras.callbacks.CSVLogger(folder / "history.csv", append=True),
-        keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False),
+        keras.callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True, delete_checkpoint=False),
     ]
 
 
@@ -268,7 +274,10 @@ def train(
         join_hosts()
     keras.utils.set_random_seed(seed)
     if all_devices:  # which share the last batch, too
-        number = len(validation_pairs[0]) - len(validation_pairs[0]) % len(keras.distribution.list_devices())
+        devices = len(keras.distribution.list_devices())
+        number = len(validation_pairs[0]) // devices * devices
+        if not number:
+            raise ValueError(f"{devices} devices need as many validation pairs. Received: {len(validation_pairs[0])}")
         validation_pairs = tuple(part[:number] for part in validation_pairs)
     with data_parallel(settings["batch_size"]) if all_devices else contextlib.nullcontext():
         history = _fitted(Path(folder), train_pairs, validation_pairs, settings, restart)
@@ -299,7 +308,8 @@ def _fitted(folder, train_pairs, validation_pairs, settings, restart):
         seed=settings["seed"],
     )
     prepare_folder(folder, settings, restart)
-    if not (folder / "backup" / "training_metadata.json").exists():
+    check_agreement(settings | {"epochs done": epochs_done(folder)})
+    if not epochs_done(folder):
         learn_message(autoencoder, train_pairs[1])
     callbacks = training_callbacks(folder, batches, validation_pairs)
     share = local_share(batches)

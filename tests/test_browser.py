@@ -4,6 +4,7 @@ Needs Chromium (`apt install chromium`) and Playwright (`pip install -e ".[brows
 screenshots are left in the folder that `BROWSER_SCREENSHOTS` names, to be looked at.
 """
 
+import contextlib
 import os
 import shutil
 import socket
@@ -44,15 +45,17 @@ def lab(tmp_path_factory, pairs):
     with open(project.parent / "lab.log", "w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | home)
     address = f"http://127.0.0.1:{port}"
-    for _ in range(100):
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            break
-        except OSError:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                opener.open(address, timeout=5).close()
+                break
             time.sleep(0.3)
-    yield address
-    server.terminate()
-    server.wait()
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
 
 
 @pytest.fixture

@@ -209,6 +209,7 @@ def test_batches_are_floats_and_targets_are_the_inputs(numbered):
     assert inputs["cover"].dtype == np.float32
     np.testing.assert_array_equal(inputs["cover"], targets["stego"])
     np.testing.assert_array_equal(inputs["secret"], targets["revealed"])
+    assert not np.shares_memory(inputs["cover"], targets["stego"])
     assert not np.shares_memory(inputs["secret"], targets["revealed"])
     np.testing.assert_array_equal(inputs["cover"], numbered[0][:16] / np.float32(255))
 

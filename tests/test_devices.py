@@ -1,6 +1,7 @@
 """Training on two devices: virtual ones on the CPU, or those of two processes that stand for two machines."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -40,7 +41,10 @@ def start(folder, devices, local_devices, **variables):
 
 
 def finish(process, folder):
-    output, _ = process.communicate(timeout=600)
+    try:
+        output, _ = process.communicate(timeout=600)
+    finally:
+        process.kill()
     assert process.returncode == 0, output
     return read_history(folder / "history.csv")
 
@@ -58,24 +62,37 @@ def test_two_devices_learn_what_one_learns(tmp_path):
         np.testing.assert_allclose(two[name], one[name], rtol=tolerance)
 
 
-@pytest.mark.slow
-@pytest.mark.backend
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="Keras 3 trains on several machines with JAX only")
-def test_two_machines_learn_what_one_learns(tmp_path):
+def two_machines(folders):
+    """Starts two processes that train together."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    folders, processes = [tmp_path / "first", tmp_path / "second"], []
+    processes = []
     for index, folder in enumerate(folders):
         hosts = {"JOB_ADDRESSES": address, "NUM_PROCESSES": "2", "PROCESS_ID": str(index)}
         hosts = {f"KERAS_DISTRIBUTION_{name}": value for name, value in hosts.items()}
         processes.append(start(folder, 2, 1, **hosts))
+    return processes
+
+
+@pytest.mark.slow
+@pytest.mark.backend
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="Keras 3 trains on several machines with JAX only")
+def test_two_machines_learn_what_one_learns(tmp_path):
+    folders = [tmp_path / "first", tmp_path / "second"]
+    processes = two_machines(folders)
     first, second = map(finish, processes, folders)
     one = trained(tmp_path / "one", 1)
     for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
         np.testing.assert_array_equal(first[name], second[name])
         np.testing.assert_allclose(first[name], one[name], rtol=1e-3)
     assert (tmp_path / "second" / "autoencoder.keras").exists()
+
+    shutil.rmtree(tmp_path / "second" / "backup")
+    for process in two_machines(folders):
+        output, _ = process.communicate(timeout=600)
+        assert process.returncode == 1
+        assert "The machines do not agree" in output
 
 
 def test_several_machines_need_jax(monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 from kagglesdk import kaggle_env
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from skimage.io import imsave
-from test_notebooks import NOTEBOOKS, PARAMETERS, ROOT, run
+from test_notebooks import NOTEBOOKS, PARAMETERS, ROOT, bare_machine, run
 
 from stego_lib.data import BUNDLED, DIV2K_FOLDERS, bundled_photographs, save_pairs
 from stego_lib.plots import read_history
@@ -22,10 +22,6 @@ import publish
 
 REPOSITORY = "https://github.com/somebody/stego_lib"
 PATHS = {path.stem: path for path in NOTEBOOKS}
-HIDING = """
-import sys  # the package that is installed here is not on the machine
-sys.meta_path[:] = [finder for finder in sys.meta_path if "Editable" not in getattr(finder, "__name__", "")]
-"""
 DISCONNECT = """
 import keras
 def disconnect(self, *arguments, backup=keras.callbacks.BackupAndRestore.on_epoch_end):
@@ -40,16 +36,10 @@ def machine(dist, tmp_path):
     """A function that starts a machine without the package, and runs a notebook there."""
 
     def start(path, folder, parameters=None, **variables):
-        site = tmp_path / "site"
-        shutil.rmtree(site, ignore_errors=True)
-        site.mkdir()
-        (site / "sitecustomize.py").write_text(HIDING)
-        [wheel] = dist.glob("*.whl")
-        offline = {"PIP_TARGET": str(site), "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "HOME": str(tmp_path / "home")}
-        environment = os.environ | offline | {"PYTHONPATH": str(site), "STEGO_LIB_SOURCE": wheel.as_uri()} | variables
+        environment = bare_machine(tmp_path, dist) | variables
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         notebook = run(path, tmp_path / folder, parameters, tmp_path, environment)
-        assert (site / "stego_lib" / "layers.py").exists()
+        assert (tmp_path / "site" / "stego_lib" / "layers.py").exists()
         return notebook
 
     return start
@@ -88,8 +78,15 @@ def test_on_kaggle_data_are_found_and_nothing_is_written_elsewhere(machine, tmp_
 @pytest.mark.parametrize("layout", ["stego-lib-01-data", "notebooks/somebody/stego-lib-01-data"])
 def test_on_kaggle_a_notebook_reads_what_another_has_written(machine, tmp_path, layout, pairs):
     save_pairs(tmp_path / "kaggle" / "input" / layout / "outputs" / "pairs.npz", pairs, pairs)
-    machine(PATHS["02_model"], "kaggle/working", "FILTERS = 8")
-    assert (tmp_path / "kaggle" / "working" / "outputs" / "pairs.npz").exists()
+    working = tmp_path / "kaggle" / "working"
+    (working / "outputs" / "use").mkdir(parents=True)
+    shutil.copytree(ROOT / "stego_lib", working / "a clone" / "stego_lib")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, working / "a clone")
+    build_isolation = {"PIP_NO_BUILD_ISOLATION": "0"}  # pip reads it so: there is none, as it would need the network
+    machine(PATHS["02_model"], "kaggle/working", "FILTERS = 8", **build_isolation)
+    assert (working / "outputs" / "pairs.npz").exists()
+    assert not (working / "a clone" / "outputs").exists()
 
 
 @pytest.mark.slow
@@ -155,7 +152,9 @@ def copy(tmp_path, monkeypatch):
 def test_the_kaggle_package_pushes_every_notebook(copy, monkeypatch):
     from kaggle.api.kaggle_api_extended import KaggleApi
 
-    publish.main(["--kaggle-user", "somebody"])
+    with pytest.raises(SystemExit):
+        publish.main(["--kaggle-user", "somebody"])  # the notebooks could not install the package there
+    publish.main(["--repository", REPOSITORY, "--kaggle-user", "somebody"])
     server = ThreadingHTTPServer(("127.0.0.1", 0), Kaggle)
     server.pushed = []
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -177,7 +176,7 @@ def test_the_kaggle_package_pushes_every_notebook(copy, monkeypatch):
     assert train["enableGpu"]
     assert train["kernelDataSources"] == ["somebody/stego-lib-01-data"]
     cells = json.loads(train["text"])["cells"]
-    assert cells[2]["source"] == nbformat.read(PATHS["03_train"], as_version=4).cells[2].source
+    assert f'REPOSITORY = "git+{REPOSITORY}"' in cells[2]["source"]
 
 
 def test_address_and_badges_are_written_once(copy):

@@ -118,6 +118,17 @@ def test_an_interrupted_run_leaves_its_report(folder, monkeypatch):
     assert statuses == ["hidden", "pending", "exists", "pending", "pending"]
 
 
+def test_a_report_that_was_opened_in_a_spreadsheet_is_still_one(folder):
+    (folder / "report.csv").write_text(
+        "cover,secret,output,status,bits,num_bytes,cover_psnr,secret_psnr,message\n"
+        "cover.png,secret.png,done.png,hidden,2,100,46.30,40.00,\n",
+        encoding="utf-8-sig",
+    )
+    (folder / "pairs.csv").write_text("cover,secret,output\ncover.png,secret.png,done.png\n")
+    [row] = hide_many(folder / "pairs.csv", report=folder / "report.csv")
+    assert (row["status"], row["secret_psnr"]) == ("exists", "40.00")
+
+
 def test_a_list_without_pairs_has_an_empty_report(tmp_path):
     (tmp_path / "pairs.csv").write_text("cover,secret,output\n")
     assert hide_many(tmp_path / "pairs.csv", report=tmp_path / "report.csv") == []

@@ -164,8 +164,18 @@ def test_a_killed_training_ends_as_if_it_had_not_been_killed(tmp_path):
 def test_a_first_backup_that_was_not_finished_is_no_backup(tmp_path, pairs):
     (tmp_path / "backup").mkdir()
     (tmp_path / "backup" / "latest.weights.h5").write_bytes(b"half a file")
+    (tmp_path / "backup" / "holiday.png").write_bytes(b"mine")
     training_callbacks(tmp_path, PairDataset(*pairs), pairs)
-    assert not (tmp_path / "backup").exists()
+    assert os.listdir(tmp_path / "backup") == ["holiday.png"]
+
+
+def test_a_backup_that_was_cut_off_leaves_the_one_before(pairs, tmp_path, monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
+    train(tmp_path, pairs, pairs, "tiny")
+    (tmp_path / "backup" / "latest.weights.h5").write_bytes(b"half a file")
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
+    train(tmp_path, pairs, pairs, "tiny")
+    assert list(read_history(tmp_path / "history.csv")["epoch"]) == list(range(TINY["epochs"]))
 
 
 def test_the_best_epoch_before_an_interruption_still_counts(tmp_path, pairs):

@@ -145,7 +145,7 @@ def jpeg2000(image, max_bytes):
 
 
 def webp(image, max_bytes):
-    """Compresses an image to WebP, which always subsamples the colours, at the highest quality that fits.
+    """Compresses an image to WebP, which subsamples the colours unless lossless, at the highest quality that fits.
 
     Args:
         image: uint8 array of shape `(height, width, 3)`.

@@ -152,7 +152,8 @@ def disturbance_table(left):
             refused = np.isnan(values).sum()
             cell = f"{np.nanmean(values):.1f}" if refused < len(values) else "refused" if len(values) else "cannot hide"
             cells.append(cell + (f" ({refused} of {len(values)} refused)" if 0 < refused < len(values) else ""))
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        some = f" ({hidden.sum()} of {len(hidden)} hidden)" if 0 < hidden.sum() < len(hidden) else ""
+        lines.append(f"| {name}{some} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

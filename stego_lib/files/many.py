@@ -26,8 +26,9 @@ WORKER = {  # one thread, and no GPU: they would fight for its memory
 def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, report=None):
     """Hides every secret of a list in its cover; a pair that fails does not stop the others.
 
-    Stego images that exist are left as they are, so that an interrupted run goes on when repeated. A script
-    that calls this has to be guarded by `if __name__ == "__main__":`, as the processes are spawned.
+    Stego images that exist are left as they are, so that an interrupted run goes on when repeated. Where a process is
+    killed, perhaps for want of memory, half as many go on; alone, it costs the pair it worked on. A script that calls
+    this has to be guarded by `if __name__ == "__main__":`, as the processes are spawned.
 
     Args:
         pairs: Path of a CSV file with the columns `cover`, `secret` and `output`: paths, relative to its folder.
@@ -35,8 +36,8 @@ def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, r
         bits: As of `hide`.
         quality: As of `hide`.
         processes: How many work at once, each with about 1 GB of memory. Defaults to `None`, one for every CPU.
-        report: Path of a CSV file with what became of every pair; what an earlier one there says of images that exist
-            is kept. Defaults to `None`, none is written.
+        report: Path of a CSV file with what became of every pair (`"pending"`: nothing yet, the run was interrupted).
+            What an earlier one there says of images that exist is kept. Defaults to `None`, none is written.
 
     Returns:
         List of dictionaries, one for every row: `cover`, `secret`, `output`, `status` (`"hidden"`, `"exists"` or
@@ -50,11 +51,13 @@ def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, r
     rows = _read(pairs)
     earlier = _earlier(report) if report else {}
     folder = Path(pairs).parent
-    pending = [row for row in rows if not (folder / row["output"]).is_file()]
     for row in rows:
-        row.update(dict.fromkeys(("message", *MEASURED), ""), status="pending" if row in pending else "exists")
-        if row["status"] == "exists":
-            row.update(earlier.get(tuple(row[column] for column in COLUMNS), {}))
+        row.update(dict.fromkeys(("message", *MEASURED), ""), status="pending")
+        if (folder / row["output"]).is_file():
+            row.update(earlier.get(tuple(row[column] for column in COLUMNS), {}), status="exists")
+    pending = [row for row in rows if row["status"] == "pending"]
+    if report:
+        _write(report, rows)  # now, in case it cannot be
     processes = min(processes or _num_cpus(), len(pending), 61)  # more than 61 Windows cannot
     try:
         while pending:
@@ -62,14 +65,20 @@ def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, r
             if unfinished and processes == 1:  # then the first of them was being worked on
                 message = "The process was killed, perhaps for want of memory."
                 unfinished.pop(0).update(status="failed", message=message)
-            pending, processes = unfinished, 1
+            pending, processes = unfinished, max(processes // 2, 1)
     finally:
         if report:
-            with open(report, "w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, REPORTED)
-                writer.writeheader()
-                writer.writerows(rows)
+            _write(report, rows)
     return rows
+
+
+def _write(report, rows):
+    unfinished = Path(report).with_name(Path(report).name + ".partial")
+    with open(unfinished, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, REPORTED)
+        writer.writeheader()
+        writer.writerows(rows)
+    unfinished.replace(report)
 
 
 def sentence(error):
@@ -119,7 +128,7 @@ def _earlier(report):
         raise FileNotFoundError(f"There is no folder {Path(report).parent} for the report.")
     if not Path(report).is_file():
         return {}
-    with open(report, newline="", encoding="utf-8") as file:
+    with open(report, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames != list(REPORTED):
             raise ValueError(f"{report} is no report of hide-many: choose another file for the report.")
