@@ -28,15 +28,15 @@ PRESETS["tiny"] = settings
 covers, secrets = load_pairs("bundled", "validation")
 end = 41 + int(sys.argv[2])  # 26 pairs for one device, 27 for two, which leave out the last
 pairs, validation = (covers[:16], secrets[:16]), (covers[16:end], secrets[16:end])
-train(sys.argv[1], pairs, validation, "tiny", "residual", all_devices=True)
+train(sys.argv[1], pairs, validation, "tiny", sys.argv[3], all_devices=True)
 assert len(keras.distribution.list_devices()) == int(sys.argv[2])
 """
 
 
-def start(folder, devices, local_devices, **variables):
+def start(folder, embedding, devices, local_devices, **variables):
     environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={local_devices}", **variables}
     environment["KERAS_BACKEND"] = keras.backend.backend()
-    command = [sys.executable, "-c", SCRIPT, str(folder), str(devices)]
+    command = [sys.executable, "-c", SCRIPT, str(folder), str(devices), embedding]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -49,14 +49,15 @@ def finish(process, folder):
     return read_history(folder / "history.csv")
 
 
-def trained(folder, devices):
-    return finish(start(folder, devices, devices), folder)
+def trained(folder, embedding, devices):
+    return finish(start(folder, embedding, devices, devices), folder)
 
 
 @pytest.mark.slow
 @pytest.mark.backend
-def test_two_devices_learn_what_one_learns(tmp_path):
-    one, two = (trained(tmp_path / str(devices), devices) for devices in (1, 2))
+@pytest.mark.parametrize("embedding", ["residual", "modular"])
+def test_two_devices_learn_what_one_learns(tmp_path, embedding):
+    one, two = (trained(tmp_path / str(devices), embedding, devices) for devices in (1, 2))
     tolerance = 0.02 if keras.backend.backend() == "tensorflow" else 1e-3  # gradients are clipped on each device
     for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
         np.testing.assert_allclose(two[name], one[name], rtol=tolerance)
@@ -71,7 +72,7 @@ def two_machines(folders):
     for index, folder in enumerate(folders):
         hosts = {"JOB_ADDRESSES": address, "NUM_PROCESSES": "2", "PROCESS_ID": str(index)}
         hosts = {f"KERAS_DISTRIBUTION_{name}": value for name, value in hosts.items()}
-        processes.append(start(folder, 2, 1, **hosts))
+        processes.append(start(folder, "modular", 2, 1, **hosts))
     return processes
 
 
@@ -82,7 +83,7 @@ def test_two_machines_learn_what_one_learns(tmp_path):
     folders = [tmp_path / "first", tmp_path / "second"]
     processes = two_machines(folders)
     first, second = map(finish, processes, folders)
-    one = trained(tmp_path / "one", 1)
+    one = trained(tmp_path / "one", "modular", 1)
     for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
         np.testing.assert_array_equal(first[name], second[name])
         np.testing.assert_allclose(first[name], one[name], rtol=1e-3)
