@@ -10,17 +10,17 @@ import warnings
 from pathlib import Path
 
 EXAMPLES = """examples:
-  python -m stego_lib hide cover.jpg secret.jpg -o stego.png --ask-passphrase
-  python -m stego_lib reveal stego.png -o revealed.png --ask-passphrase
-  python -m stego_lib capacity cover.jpg secret.jpg
-  python -m stego_lib hide-many pairs.csv --passphrase-file passphrase.txt
-  python -m stego_lib train --data bundled --output outputs/demo
-  python -m stego_lib train --data photos/train --validation photos/valid --preset default --output outputs/run
-  python -m stego_lib evaluate outputs/run/autoencoder.keras --data photos/test --output outputs/evaluation
-  python -m stego_lib train-codec photos/train --output outputs/codec
-  python -m stego_lib bench photos/test --codec outputs/codec/codec.npz
-  python -m stego_lib compare photos/test
-  python -m stego_lib detect photos/train
+  stego-lib hide cover.jpg secret.jpg -o stego.png --ask-passphrase
+  stego-lib reveal stego.png -o revealed.png --ask-passphrase
+  stego-lib capacity cover.jpg secret.jpg
+  stego-lib hide-many pairs.csv --passphrase-file passphrase.txt
+  stego-lib train --data bundled --output outputs/demo
+  stego-lib train --data photos/train --validation photos/valid --preset default --output outputs/run
+  stego-lib evaluate outputs/run/autoencoder.keras --data photos/test --output outputs/evaluation
+  stego-lib train-codec photos/train --output outputs/codec
+  stego-lib bench photos/test --codec outputs/codec/codec.npz
+  stego-lib compare photos/test
+  stego-lib detect photos/train
 """
 
 HIDE = """Hides a photograph in another one. What is written has been read back and the secret found in it. Without a
@@ -53,7 +53,17 @@ def main(arguments=None):
     except (OSError, ValueError, FloatingPointError) as error:
         from stego_lib.files.many import sentence
 
-        print(f"stego-lib: {sentence(error)}", file=sys.stderr)
+        advice = " --force replaces it." if isinstance(error, FileExistsError) and "force" in options else ""
+        print(f"stego-lib: {sentence(error)}{advice}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if os.environ.get("KERAS_BACKEND") != error.name:
+            raise
+        print(
+            f"stego-lib: KERAS_BACKEND is {error.name}, which is not installed: install it, or unset the variable "
+            "(TensorFlow and JAX will do).",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         trained = options.run in (_train, _train_codec)
@@ -83,7 +93,7 @@ def _silenced_native_code():
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="python -m stego_lib",
+        prog="stego-lib",
         description="Hide photographs in photographs with convolutional autoencoders.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -215,7 +225,7 @@ def _parser():
     detect = commands.add_parser(
         "detect", help="measure how detectable all ways to hide are; an hour for 1200 photographs"
     )
-    _add_measured_folder(detect, "of 256x256 pixels or more, from which the middle is taken, at most 1200 of them")
+    _add_measured_folder(detect, "of 256x256 pixels or more, from which the middle is taken, 40 to 1200 of them")
     detect.set_defaults(run=_detect)
     return parser
 
@@ -286,7 +296,7 @@ def _add_training_options(parser, presets, validation, output):
     parser.add_argument(
         "--validation", metavar="FOLDER", help=f"other photographs, for validation (default: {validation})"
     )
-    parser.add_argument("--output", metavar="FOLDER", required=True, help=f"where {output} go")
+    parser.add_argument("--output", metavar="FOLDER", type=Path, required=True, help=f"where {output} go")
     lengths = ", ".join(f"{name}: {length}" for name, length in presets.items())
     parser.add_argument(
         "--preset",
@@ -448,7 +458,7 @@ def _train(options):
         options.restart,
         options.devices == "all",
     )
-    print(f"The trained model is {Path(options.output) / 'autoencoder.keras'}.")
+    print(f"The trained model is {options.output / 'autoencoder.keras'}.")
 
 
 def _evaluate(options):
@@ -456,6 +466,8 @@ def _evaluate(options):
     from stego_lib.evaluation.quality import hide_and_reveal, measure, summary
     from stego_lib.models import PRETRAINED, load_autoencoder, load_pretrained
 
+    if options.output and options.output.is_file():
+        raise NotADirectoryError(f"{options.output} is a file, not a folder.")
     autoencoder = (load_pretrained if options.model in PRETRAINED else load_autoencoder)(options.model)
     covers, secrets = load_pairs(options.data, options.split, options.image_size)
     stego, revealed = hide_and_reveal(autoencoder, covers, secrets)
@@ -477,9 +489,14 @@ def _train_codec(options):
     elif options.validation:
         parts = find_photographs(options.folder), find_photographs(options.validation)
     else:
-        parts = (find_photographs(options.folder, split) for split in ("train", "validation"))
+        parts = [find_photographs(options.folder, split) for split in ("train", "validation")]
+        if not parts[1]:
+            raise ValueError(
+                f"{options.folder} has {len(parts[0])} photographs. Every tenth is for validation: use 10 or more, or "
+                "another folder as --validation."
+            )
     train_codec(options.output, *parts, options.preset, options.seed, options.restart)
-    print(f"The trained codec is {Path(options.output) / 'codec.npz'}.")
+    print(f"The trained codec is {options.output / 'codec.npz'}.")
 
 
 def _bench(options):
@@ -543,7 +560,7 @@ def _detect(options):
         squares = cut_squares(paths, 256)
         if len(squares) < 40:
             raise ValueError(
-                f"{options.folder} has {len(squares)} photographs of 256x256 pixels or more, less than 40."
+                f"{options.folder} has {len(squares)} photographs of 256x256 pixels or more: at least 40 are needed."
             )
         covers, secrets = squares[: len(squares) // 2], squares[len(squares) // 2 : len(squares) // 2 * 2]
     print(f"{len(covers)} covers, trained on one half and tested on the other: area under the ROC curve", end=" ")

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from stego_lib.download import download_div2k
 from stego_lib.images import read_image, to_float
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff")
 DIV2K_FOLDERS = {"train": "DIV2K_train_HR", "validation": "DIV2K_valid_HR"}
 DIV2K_PLACES = (
     "/kaggle/input/div2k-dataset",
@@ -67,7 +67,7 @@ def load_pairs(source=None, split="train", image_size=64, download=True, data_fo
     if len(images) < 2:
         raise ValueError(
             f"A pair needs two readable photographs; the part '{split}' of {source} has {len(images)}. Every tenth "
-            "photograph of a folder is for validation: use 20 or more, or another folder for that, or the split 'all'."
+            "photograph of a folder is for validation: use 20 or more, or another folder for that (--validation)."
         )
     of_covers = photographs < len(np.unique(photographs)) // 2
     pairs = min(of_covers.sum(), (~of_covers).sum())

@@ -34,11 +34,14 @@ def read_image(path, as_stored=False):
 
     Raises:
         FileNotFoundError: If there is no such file.
+        IsADirectoryError: If it is a folder.
         UnsupportedFileError: If the file is not a whole, readable image.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not an image.")
     try:
         with Image.open(path) as image:
             image.load()
@@ -78,7 +81,7 @@ def write_image(path, image, overwrite=False):
     Raises:
         ValueError: If the suffix is not one of a lossless format.
         FileExistsError: If the file exists and may not be replaced.
-        OSError: If the file cannot be written.
+        OSError: If the path is a folder, or the file cannot be written.
     """
     check_output(path, overwrite)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -95,13 +98,16 @@ def check_output(path, overwrite=False):
     Raises:
         ValueError: If the suffix is not one of a lossless format.
         FileExistsError: If the file exists and may not be replaced.
+        IsADirectoryError: If the path is a folder.
     """
     path = Path(path)
     if path.suffix.lower() not in LOSSLESS_SUFFIXES:
         raise ValueError(
             f"Cannot write {path}: a hidden photograph survives only in lossless files, {', '.join(LOSSLESS_SUFFIXES)}."
         )
-    if path.is_dir() or (path.exists() and not overwrite):
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder.")
+    if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already.")
 
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import keras
@@ -140,6 +141,11 @@ def fingerprint(*arrays):
     return digest.hexdigest()[:16]
 
 
+def verbosity():
+    """Chooses for `fit` a progress bar where one can move, at a terminal or in a notebook, or else a line an epoch."""
+    return 1 if sys.stdout.isatty() or "ipykernel" in sys.modules else 2
+
+
 def prepare_folder(folder, settings, restart=False):
     """Makes the folder of a training run, or makes sure that it belongs to one with the same settings.
 
@@ -153,8 +159,11 @@ def prepare_folder(folder, settings, restart=False):
 
     Raises:
         ValueError: If the folder holds a training with other settings.
+        NotADirectoryError: If it is a file.
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder} is a file, not a folder.")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "settings.json"
     if restart:
@@ -322,6 +331,7 @@ def _fitted(folder, train_pairs, validation_pairs, settings, restart):
             epochs=settings["epochs"],
             shuffle=False,
             callbacks=callbacks,
+            verbose=verbosity(),
         )
     except RuntimeError as error:
         if "NaN" not in str(error):

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -10,10 +11,10 @@ from stego_lib.models import build_autoencoder
 pytestmark = pytest.mark.slow
 
 
-def run(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "stego_lib", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
-    )
+def run(*arguments, cwd, environment=()):
+    command = [sys.executable, "-m", "stego_lib", *map(str, arguments)]
+    environment = {**os.environ, **dict(environment)}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture
@@ -50,14 +51,30 @@ def test_evaluate_prints_one_line_and_leaves_pictures(model, photographs, tmp_pa
         (("evaluate", "{model}", "--data", "nowhere"), "There is no folder nowhere"),
         (("train", "--data", "nowhere", "--output", "run"), "There is no folder nowhere"),
         (("train", "--data", "bundled", "--output", "run", "--period", "7"), "`period` must be even"),
-        (("train", "--data", "bundled", "--output", "{photograph}"), "00.png"),
+        (("train", "--data", "bundled", "--output", "{photograph}"), "00.png is a file, not a folder"),
+        (("evaluate", "{model}", "--output", "{photograph}"), "00.png is a file, not a folder"),
+        (("evaluate", "modular-9", "--data", "bundled"), "take one of modular-4, modular-8, modular-16, residual"),
+        (("train", "--data", "few", "--output", "run"), "has 0. Every tenth photograph of a folder is for validation"),
+        (("train-codec", "few", "--output", "run"), "has 8 photographs. Every tenth is for validation"),
+        (("bench", "--codec", "{photograph}"), "00.png is not a codec"),
     ],
 )
 def test_problems_are_said_in_one_sentence(arguments, message, model, photographs, tmp_path):
     places = {"model": model, "photograph": photographs / "00.png"}
+    for number in range(8):
+        write_image(tmp_path / "few" / f"{number}.png", read_image(places["photograph"]))
     result = run(*(argument.format(**places) for argument in arguments), cwd=tmp_path)
     assert result.returncode == 1
     assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+
+
+def test_a_backend_that_is_not_installed_is_named(photographs, tmp_path):
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    environment = {"KERAS_BACKEND": "torch", "PYTHONPATH": str(tmp_path)}
+    result = run("capacity", photographs / "00.png", cwd=tmp_path, environment=environment)
+    assert result.returncode == 1
+    assert result.stderr.startswith("stego-lib: KERAS_BACKEND is torch, which is not installed")
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
 
 

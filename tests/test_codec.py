@@ -1,5 +1,6 @@
 import contextlib
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 import skimage.data
 from conftest import check_progress
+from PIL import Image
 
 from stego_lib.files import codec as codec_module
-from stego_lib.files.codec import HEAD, Codec, _head, load_codec
+from stego_lib.files.codec import HEAD, LOSSLESS, Codec, _head, load_codec
 from stego_lib.files.compression import STEPS
 
 pytestmark = pytest.mark.slow
@@ -82,6 +84,29 @@ def test_the_finest_step_and_infinite_quality_are_lossless(codec, size):
         image = contents(name, *size)
         np.testing.assert_array_equal(codec.decode(codec.encode(image, step=0.125)), image, name)
         np.testing.assert_array_equal(codec.decode(codec.encode(image, quality=float("inf"))), image, name)
+
+
+def test_a_lossless_file_is_taken_where_it_fits(codec, photograph):
+    image = photograph[:96, :96]
+    data = codec.encode(image, quality=float("inf"))
+    assert len(data) < 0.6 * image.size
+    np.testing.assert_array_equal(codec.decode(data), image)
+    assert codec.encode(image, max_bytes=len(data)) == data
+    one_less = codec.encode(image, max_bytes=len(data) - 1)
+    assert len(one_less) < len(data)
+    assert 55 < psnr(image, codec.decode(one_less)) < np.inf
+    assert codec.encode(image, quality=75) == data
+    noise = contents("noise", 50, 77)
+    assert len(codec.encode(noise, quality=float("inf"))) < 1.02 * noise.size
+
+
+def test_where_there_is_no_lossless_file_the_steps_are_fine_enough(codec, photograph, monkeypatch):
+    monkeypatch.setattr(codec_module, "LOSSLESS_SIDE", 63)
+    image = photograph[:64, :64]
+    data = codec.encode(image, quality=float("inf"))
+    np.testing.assert_array_equal(codec.decode(data), image)
+    assert len(data) <= len(codec.encode(image, max_bytes=20000))
+    np.testing.assert_array_equal(codec.decode(codec.encode(image, max_bytes=20000)), image)
 
 
 @pytest.mark.backend
@@ -225,6 +250,21 @@ def test_forged_streams_with_a_right_checksum_end_in_an_image_or_an_error(codec)
             assert codec.decode(data).shape == (*shape, 3)
 
 
+@pytest.mark.parametrize("suffix", ["webp", "png"])
+@pytest.mark.parametrize("size", [(8, 8), (8, 9)])
+def test_forged_lossless_streams_are_refused(codec, suffix, size):
+    content = io.BytesIO()
+    Image.new("RGB", size).save(content, suffix)
+    file = content.getvalue()
+    for payload in (file, file[:-9], b""):
+        data = _head((8, 8), LOSSLESS, payload) + payload
+        if (suffix, size, payload) == ("webp", (8, 8), file):
+            assert not codec.decode(data).any()
+        else:
+            with pytest.raises(ValueError, match="damaged"):
+                codec.decode(data)
+
+
 def test_no_image_larger_than_allowed_is_decoded(codec, photograph):
     data = codec.encode(photograph, step=16)
     with pytest.raises(ValueError, match=r"128 x 192 pixels, and only 24575 are allowed"):
@@ -251,7 +291,7 @@ def test_the_stream_has_few_bytes_beside_its_payload(codec):
 def test_progress_rises_to_one(codec, photograph):
     for call in (
         lambda progress: codec.encode(photograph, max_bytes=9000, progress=progress),
-        lambda progress: codec.encode(photograph[:64, :64], quality=float("inf"), progress=progress),
+        lambda progress: codec.encode(photograph[:64, :64], quality=45, progress=progress),
         lambda progress: codec.decode(codec.encode(photograph, step=8), progress=progress),
     ):
         check_progress(call)

@@ -98,7 +98,7 @@ PROBLEMS = {
     "cover zeros": ("hide zeros.png secret.png -o new.png", NO_IMAGE),
     "cover truncated": ("hide truncated.png secret.png -o new.png", NO_IMAGE),
     "cover truncated jpeg": ("hide truncated.jpg secret.png -o new.png", NO_IMAGE),
-    "cover folder": ("hide folder.png secret.png -o new.png", NO_IMAGE),
+    "cover folder": ("hide folder.png secret.png -o new.png", "folder.png is a folder"),
     "cover float": ("hide float.tif secret.png -o new.png", NO_IMAGE),
     "cover one pixel": ("hide pixel.png secret.png -o new.png", "has no room"),
     "cover small": ("hide small.png secret.png -o new.png", "has no room"),
@@ -109,15 +109,15 @@ PROBLEMS = {
     "secret text": ("hide cover.png text.png -o new.png", NO_IMAGE),
     "secret zeros": ("hide cover.png zeros.png -o new.png", NO_IMAGE),
     "secret truncated": ("hide cover.png truncated.png -o new.png", NO_IMAGE),
-    "secret folder": ("hide cover.png folder.png -o new.png", NO_IMAGE),
+    "secret folder": ("hide cover.png folder.png -o new.png", "folder.png is a folder"),
     "secret float": ("hide cover.png float.tif -o new.png", NO_IMAGE),
     "output jpg": ("hide cover.png secret.png -o new.jpg", "survives only in lossless files"),
     "output jpeg": ("hide cover.png secret.png -o new.JPEG", "survives only in lossless files"),
     "output webp": ("hide cover.png secret.png -o new.webp", "survives only in lossless files"),
     "output gif": ("hide cover.png secret.png -o new.gif", "survives only in lossless files"),
     "output without suffix": ("hide cover.png secret.png -o new", "survives only in lossless files"),
-    "output exists": ("hide cover.png secret.png -o existing.png", "exists already"),
-    "output is a folder": ("hide cover.png secret.png -o folder.png --force", "exists already"),
+    "output exists": ("hide cover.png secret.png -o existing.png", "exists already. --force replaces it."),
+    "output is a folder": ("hide cover.png secret.png -o folder.png --force", "folder.png is a folder"),
     "output is the cover": ("hide cover.png secret.png -o cover.png --force", "is the input itself"),
     "output is the secret": ("hide cover.png secret.png -o ./secret.png --force", "is the input itself"),
     "output folder missing": ("hide cover.png secret.png -o none/new.png", "There is no folder none"),
@@ -132,7 +132,7 @@ PROBLEMS = {
     "stego text": ("reveal text.png -o new.png", NO_IMAGE),
     "stego zeros": ("reveal zeros.png -o new.png", NO_IMAGE),
     "stego truncated": ("reveal truncated.png -o new.png", NO_IMAGE),
-    "stego folder": ("reveal folder.png -o new.png", NO_IMAGE),
+    "stego folder": ("reveal folder.png -o new.png", "folder.png is a folder"),
     "stego float": ("reveal float.tif -o new.png", NOTHING),
     "no passphrase where there is one": ("reveal stego.png -o new.png", NOTHING),
     "wrong passphrase": ("reveal stego.png -o new.png --passphrase-file wrong.txt", NOTHING),
@@ -155,7 +155,7 @@ PROBLEMS = {
     "capacity of text": ("capacity text.png", NO_IMAGE),
     "capacity of one pixel": ("capacity pixel.png", "has no room"),
     "capacity for nothing": ("capacity cover.png none.png", "There is no file none.png"),
-    "capacity for a folder": ("capacity cover.png folder.png", NO_IMAGE),
+    "capacity for a folder": ("capacity cover.png folder.png", "folder.png is a folder"),
 }
 MISUSES = {
     "no command": "",
@@ -311,6 +311,7 @@ def kinds(folder):
     return sorted(folder.iterdir())
 
 
+@pytest.mark.filterwarnings("ignore:The cover is black and white")
 def test_covers_and_secrets_of_many_kinds(tmp_path):
     for path in kinds(tmp_path):
         output, revealed = tmp_path / f"{path.name}.out.png", tmp_path / f"{path.name}.revealed.png"

@@ -118,6 +118,7 @@ def test_the_same_inputs_give_another_stego_image_every_time(cover, secret, hidd
     assert np.mean(residues == others) == pytest.approx(0.25, abs=0.02)
 
 
+@pytest.mark.filterwarnings("ignore:The cover is black and white")
 def test_residues_are_uniform_and_tell_nothing_of_the_secret(cover):
     for image in (cover, np.zeros_like(cover), np.full_like(cover, 255)):
         for passphrase in ("a passphrase", None):
@@ -172,6 +173,11 @@ def test_a_poor_secret_is_warned_of(cover, secret):
     with pytest.warns(UserWarning, match=r"only \d\d\.\d dB: take more bits, a larger cover or a smaller secret"):
         hide(cover[:32, :40], secret, bits=1)
     hide(cover[:64], secret, quality=24)  # was asked for
+
+
+def test_a_grey_cover_is_warned_of(cover, secret):
+    with pytest.warns(UserWarning, match="The cover is black and white"):
+        hide(cover[..., :1].repeat(3, -1), secret, bits=2)
 
 
 def test_capacity_is_about_what_hide_reaches(cover, secret):

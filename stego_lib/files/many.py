@@ -32,6 +32,7 @@ def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, r
 
     Args:
         pairs: Path of a CSV file with the columns `cover`, `secret` and `output`: paths, relative to its folder.
+            Folders for the outputs are made.
         passphrase: As of `hide`, the same for all; every image gets a key of its own nevertheless.
         bits: As of `hide`.
         quality: As of `hide`.
@@ -104,12 +105,15 @@ def _work(rows, folder, processes, passphrase, bits, quality):
 
 
 def _read(pairs):
-    with open(pairs, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(f"{pairs} needs the columns cover, secret and output; there is no {missing[0]}.")
-        rows = [{column: row[column] for column in COLUMNS} for row in reader]
+    names, rows = _table(pairs)
+    missing = [column for column in COLUMNS if column not in names]
+    if missing:
+        raise ValueError(
+            f"{pairs} needs the columns cover, secret and output, separated by commas; there is no {missing[0]}."
+        )
+    rows = [{column: row[column] for column in COLUMNS} for row in rows]
+    if not rows:
+        raise ValueError(f"{pairs} lists no pairs.")
     lines, inputs = {}, {os.path.normpath(row[column]) for row in rows for column in COLUMNS[:2] if row[column]}
     for line, row in enumerate(rows, 2):
         if not all(row.values()):
@@ -128,13 +132,26 @@ def _earlier(report):
         raise FileNotFoundError(f"There is no folder {Path(report).parent} for the report.")
     if not Path(report).is_file():
         return {}
-    with open(report, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != list(REPORTED):
-            raise ValueError(f"{report} is no report of hide-many: choose another file for the report.")
-        rows = [row for row in reader if row["status"] in ("hidden", "exists")]
+    names, rows = _table(report)
+    if names != list(REPORTED):
+        raise ValueError(f"{report} is no report of hide-many: choose another file for the report.")
     kept = ("message", *MEASURED)
-    return {tuple(row[column] for column in COLUMNS): {name: row[name] for name in kept} for row in rows}
+    return {
+        tuple(row[column] for column in COLUMNS): {name: row[name] for name in kept}
+        for row in rows
+        if row["status"] in ("hidden", "exists")
+    }
+
+
+def _table(path):
+    """The names of the columns of a CSV file, and its rows."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            return reader.fieldnames or [], rows
+    except (UnicodeDecodeError, csv.Error):
+        raise ValueError(f"{path} is not a CSV file in UTF-8.") from None
 
 
 def _num_cpus():
@@ -154,6 +171,7 @@ def _hide_one(paths, passphrase, bits, quality):
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
+            paths[-1].parent.mkdir(parents=True, exist_ok=True)
             hidden = hide_file(*paths, passphrase, bits, quality)
     except Exception as error:  # whatever it is, the other pairs go on
         return {"status": "failed", "message": sentence(error)}

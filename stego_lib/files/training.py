@@ -19,7 +19,7 @@ from stego_lib.files.quantization import cumulated_masses
 from stego_lib.images import read_image, to_float
 from stego_lib.models import jit_compile
 from stego_lib.optimizers import ConvMuon
-from stego_lib.training import fingerprint, learning_rate_schedule, prepare_folder, resumable_callbacks
+from stego_lib.training import fingerprint, learning_rate_schedule, prepare_folder, resumable_callbacks, verbosity
 
 CROP = 64
 GROUP = 32  # crops quantized at once, with one step
@@ -312,4 +312,5 @@ def _fit(model, loss, batches, validation, epochs, learning_rate, exclude_layers
         epochs=epochs,
         shuffle=False,
         callbacks=resumable_callbacks(folder, batches),
+        verbose=verbosity(),
     )
