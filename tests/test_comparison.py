@@ -19,16 +19,16 @@ def test_all_methods_hide_and_reveal_through_a_png(methods):
     qualities = compare(methods, COVER[None], SECRET[None])
     secret = {name: quality["secret_psnr"][0] for name, quality in qualities.items()}
     best = max(secret[f"{codec}, 3 bits"] for codec in ("AVIF", "JPEG XL", "JPEG 2000", "WebP"))
-    assert secret["plain LSB, 3 bits"] < secret["LSB, 3 bits"] < best < secret["files, 3 bits"]
+    assert secret["plain LSB, 3 bits"] < secret["LSB, 3 bits"] < best < secret["hide, 3 bits"]
     assert {name for name, quality in qualities.items() if quality["cover_psnr"][0] < 34} == set()
     assert len(comparison_table(qualities).splitlines()) == len(methods) + 2
 
 
 @pytest.mark.slow
 def test_disturbed_files_are_refused_and_disturbed_pictures_degrade(methods):
-    chosen = {name: methods[name] for name in ("LSB, 3 bits", "files, 3 bits", "AVIF, 3 bits", "joint residual")}
+    chosen = {name: methods[name] for name in ("LSB, 3 bits", "hide, 3 bits", "AVIF, 3 bits", "joint residual")}
     left = disturb(chosen, COVER[None], SECRET[None])
-    for name, value in left["files, 3 bits"].items():
+    for name, value in left["hide, 3 bits"].items():
         assert np.isnan(value[0]) == (name != "none")
     assert np.isnan(left["AVIF, 3 bits"]["noise, sigma 1"][0])
     residual = [left["joint residual"][f"noise, sigma {sigma}"][0] for sigma in (0.5, 1, 2, 5)]
@@ -36,7 +36,7 @@ def test_disturbed_files_are_refused_and_disturbed_pictures_degrade(methods):
     assert residual[1] > left["LSB, 3 bits"]["noise, sigma 1"][0] + 5
     assert left["LSB, 3 bits"]["crop"][0] == pytest.approx(left["LSB, 3 bits"]["none"][0], abs=1)
     rows = {row.split(" | ")[0]: row.split(" | ")[1:] for row in disturbance_table(left).splitlines()}
-    assert rows["| files, 3 bits"] == [f"{left['files, 3 bits']['none'][0]:.1f}"] + ["refused"] * 9 + ["refused |"]
+    assert rows["| hide, 3 bits"] == [f"{left['hide, 3 bits']['none'][0]:.1f}"] + ["refused"] * 9 + ["refused |"]
 
 
 def test_what_cannot_be_hidden_is_said():
@@ -54,7 +54,7 @@ def test_what_cannot_be_hidden_is_said():
 
 @pytest.mark.slow
 def test_a_secret_without_room_is_none(methods):
-    assert methods["files, 3 bits"].hide(COVER[:16, :16], np.tile(SECRET, (3, 3, 1))) is None
+    assert methods["hide, 3 bits"].hide(COVER[:16, :16], np.tile(SECRET, (3, 3, 1))) is None
 
 
 @pytest.mark.parametrize("name", DISTURBANCES)

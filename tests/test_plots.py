@@ -70,9 +70,9 @@ def test_loss_history_keeps_encoder_and_decoder_apart():
 def test_trade_off_draws_a_curve_for_every_family():
     qualities = {
         name: {"cover_psnr": np.array([cover, cover + 2]), "secret_psnr": np.array([30.0, 34.0])}
-        for name, cover in {"LSB, 1 bit": 50.0, "LSB, 2 bits": 44.0, "files, 1 bit": 51.0}.items()
+        for name, cover in {"LSB, 1 bit": 50.0, "LSB, 2 bits": 44.0, "hide, 1 bit": 51.0}.items()
     }
     axis = trade_off(qualities).axes[0]
     curves = {line.get_label(): line.get_xydata().tolist() for line in axis.get_lines() if line.get_label()[0] != "_"}
-    assert curves == {"LSB": [[51, 32], [45, 32]], "files": [[52, 32]]}
+    assert curves == {"LSB": [[51, 32], [45, 32]], "hide": [[52, 32]]}
     assert axis.get_xlabel() == "cover, PSNR in dB"

@@ -29,16 +29,18 @@ CODECS = {
     "JPEG 2000": (jpeg2000, imagecodecs.jpeg2k_decode),
     "WebP": (webp, imagecodecs.webp_decode),
 }
+FAMILIES = ("hide", "joint modular", "joint residual", *CODECS, "LSB", "plain LSB")
 
 
 def all_methods(bits=BITS):
-    """Collects all ways to hide: LSB, files of image codecs in low bits, joint autoencoders, and `stego_lib.hide`.
+    """Collects all ways to hide: `stego_lib.hide`, joint autoencoders, files of image codecs in low bits, and LSB.
 
     Args:
         bits: Bits of every sample, for the methods that have a choice. Defaults to `(1, 2, 3, 4)`.
 
     Returns:
-        Dictionary of `Method`, named by family and setting: `"AVIF, 2 bits"`, `"joint modular, period 8"`.
+        Dictionary of `Method`, named by family, one of `FAMILIES`, and setting: `"AVIF, 2 bits"`, `"joint modular,
+        period 8"`.
     """
     methods = {}
     for rate in bits:
@@ -53,8 +55,8 @@ def all_methods(bits=BITS):
                 functools.partial(codec_hide, bits=rate, compress=compress),
                 functools.partial(codec_reveal, bits=rate, decode=decode),
             )
-        methods[f"files, {setting}"] = Method(functools.partial(_hide, bits=rate), reveal)
-    return dict(sorted((methods | joint_methods()).items(), key=lambda item: item[0].split(",")[0]))
+        methods[f"hide, {setting}"] = Method(functools.partial(_hide, bits=rate), reveal)
+    return dict(sorted((methods | joint_methods()).items(), key=lambda item: FAMILIES.index(item[0].split(",")[0])))
 
 
 def compare(methods, covers, secrets):

@@ -61,7 +61,7 @@ def all_embeddings(shares=SHARES, bits=(2, 3, 4), pretrained=PRETRAINED):
 
     Args:
         shares: Of the room of one bit a sample. Defaults to `SHARES`.
-        bits: Bits of full files beside 1. Defaults to `(2, 3, 4)`.
+        bits: Bits with which `hide` fills covers, beside 1. Defaults to `(2, 3, 4)`.
         pretrained: Names of joint autoencoders. Defaults to all.
 
     Returns:
@@ -69,14 +69,14 @@ def all_embeddings(shares=SHARES, bits=(2, 3, 4), pretrained=PRETRAINED):
     """
     embeddings = {}
     for name, function in {
-        "files, 1 bit": functools.partial(embed_file, bits=1),
+        "hide, 1 bit": functools.partial(embed_file, bits=1),
         "LSB matching": lsb_matching,
         "LSB replacement": lsb_replacement,
     }.items():
         for share in shares:
             embeddings[f"{name}, {100 * share:g} %"] = functools.partial(function, share=share)
     for number in bits:
-        embeddings[f"files, {number} bits"] = functools.partial(embed_file, bits=number)
+        embeddings[f"hide, {number} bits"] = functools.partial(embed_file, bits=number)
     for number in (1, *bits):
         variance = 4**number / 12 + 1 / 6  # of the change to the nearest value with a random residue
         embeddings[f"noise like {number} bit{'s' * (number > 1)}"] = functools.partial(benign_noise, variance=variance)
