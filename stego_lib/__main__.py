@@ -57,11 +57,11 @@ def main(arguments=None):
         print(f"stego-lib: {sentence(error)}{advice}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        if os.environ.get("KERAS_BACKEND") != error.name:
+        if error.name not in ("tensorflow", "jax", "torch"):
             raise
         print(
-            f"stego-lib: KERAS_BACKEND is {error.name}, which is not installed: install it, or unset the variable "
-            "(TensorFlow and JAX will do).",
+            f"stego-lib: The backend of Keras is {error.name}, which is not installed: set KERAS_BACKEND=tensorflow, "
+            "or pip install jax and set KERAS_BACKEND=jax.",
             file=sys.stderr,
         )
         return 1
@@ -119,7 +119,10 @@ def _parser():
     )
     _add_hiding_options(hide_many)
     hide_many.add_argument(
-        "--processes", type=_positive, metavar="N", help="how many work at once, with 1 GB each (default: one a CPU)"
+        "--processes",
+        type=_positive,
+        metavar="N",
+        help="how many work at once, 1 to 1.5 GB each (default: one a CPU)",
     )
     hide_many.add_argument(
         "--report", metavar="REPORT.csv", help="where it goes what became of every pair (default: PAIRS.report.csv)"
@@ -225,7 +228,10 @@ def _parser():
     detect = commands.add_parser(
         "detect", help="measure how detectable all ways to hide are; an hour for 1200 photographs"
     )
-    _add_measured_folder(detect, "of 256x256 pixels or more, from which the middle is taken, 40 to 1200 of them")
+    _add_measured_folder(
+        detect,
+        "of 256x256 pixels or more, 40 or more, of whose middles at most 1200 are taken",
+    )
     detect.set_defaults(run=_detect)
     return parser
 
@@ -428,7 +434,8 @@ def _capacity(options):
     rows = capacity(read_image(options.cover), read_image(options.secret) if options.secret else None)
     print("bits a sample  room, bytes    cover      secret")
     for bits, num_bytes, cover_psnr, secret_psnr in rows:
-        expected = "over 55 dB" if secret_psnr > 55 else f"{secret_psnr:.1f} dB" if secret_psnr > 0 else "no room"
+        expected = "over 55 dB" if 55 < secret_psnr < math.inf else _shown(secret_psnr)
+        expected = "no room" if math.isnan(secret_psnr) else expected
         print(f"{bits:13} {num_bytes:>12}  {cover_psnr:.1f} dB  {expected:>10}")
 
 

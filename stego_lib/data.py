@@ -67,7 +67,8 @@ def load_pairs(source=None, split="train", image_size=64, download=True, data_fo
     if len(images) < 2:
         raise ValueError(
             f"A pair needs two readable photographs; the part '{split}' of {source} has {len(images)}. Every tenth "
-            "photograph of a folder is for validation: use 20 or more, or another folder for that (--validation)."
+            "photograph of a folder is for validation: use 20 or more, or another folder for that, or, to evaluate, "
+            "the split 'all'."
         )
     of_covers = photographs < len(np.unique(photographs)) // 2
     pairs = min(of_covers.sum(), (~of_covers).sum())

@@ -202,7 +202,10 @@ def load_autoencoder(path):
     """
     path = Path(path) / "autoencoder.keras" if Path(path).is_dir() else Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no model {path}: train one first, or take one of {', '.join(PRETRAINED)}.")
+        raise FileNotFoundError(
+            f"There is no model {path}: train one first, or name one that comes with the library, "
+            f"{', '.join(PRETRAINED)} (`load_pretrained`)."
+        )
     try:
         autoencoder = keras.saving.load_model(path, compile=False)
         autoencoder.get_layer("encoder"), autoencoder.get_layer("decoder")

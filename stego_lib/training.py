@@ -143,7 +143,7 @@ def fingerprint(*arrays):
 
 def verbosity():
     """Chooses for `fit` a progress bar where one can move, at a terminal or in a notebook, or else a line an epoch."""
-    return 1 if sys.stdout.isatty() or "ipykernel" in sys.modules else 2
+    return 1 if getattr(sys.stdout, "isatty", bool)() or "ipykernel" in sys.modules else 2
 
 
 def prepare_folder(folder, settings, restart=False):

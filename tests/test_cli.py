@@ -53,7 +53,10 @@ def test_evaluate_prints_one_line_and_leaves_pictures(model, photographs, tmp_pa
         (("train", "--data", "bundled", "--output", "run", "--period", "7"), "`period` must be even"),
         (("train", "--data", "bundled", "--output", "{photograph}"), "00.png is a file, not a folder"),
         (("evaluate", "{model}", "--output", "{photograph}"), "00.png is a file, not a folder"),
-        (("evaluate", "modular-9", "--data", "bundled"), "take one of modular-4, modular-8, modular-16, residual"),
+        (
+            ("evaluate", "modular-9", "--data", "bundled"),
+            "the library, modular-4, modular-8, modular-16, residual",
+        ),
         (("train", "--data", "few", "--output", "run"), "has 0. Every tenth photograph of a folder is for validation"),
         (("train-codec", "few", "--output", "run"), "has 8 photographs. Every tenth is for validation"),
         (("bench", "--codec", "{photograph}"), "00.png is not a codec"),
@@ -74,7 +77,7 @@ def test_a_backend_that_is_not_installed_is_named(photographs, tmp_path):
     environment = {"KERAS_BACKEND": "torch", "PYTHONPATH": str(tmp_path)}
     result = run("capacity", photographs / "00.png", cwd=tmp_path, environment=environment)
     assert result.returncode == 1
-    assert result.stderr.startswith("stego-lib: KERAS_BACKEND is torch, which is not installed")
+    assert result.stderr.startswith("stego-lib: The backend of Keras is torch, which is not installed")
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from conftest import check_progress
 from PIL import Image
 
 from stego_lib.files import codec as codec_module
-from stego_lib.files.codec import HEAD, LOSSLESS, Codec, _head, load_codec
+from stego_lib.files.codec import HEAD, LOSSLESS, Codec, _head, _parsed, load_codec
 from stego_lib.files.compression import STEPS
 
 pytestmark = pytest.mark.slow
@@ -92,6 +93,7 @@ def test_a_lossless_file_is_taken_where_it_fits(codec, photograph):
     assert len(data) < 0.6 * image.size
     np.testing.assert_array_equal(codec.decode(data), image)
     assert codec.encode(image, max_bytes=len(data)) == data
+    assert _parsed(data)[1] == LOSSLESS
     one_less = codec.encode(image, max_bytes=len(data) - 1)
     assert len(one_less) < len(data)
     assert 55 < psnr(image, codec.decode(one_less)) < np.inf
@@ -100,10 +102,28 @@ def test_a_lossless_file_is_taken_where_it_fits(codec, photograph):
     assert len(codec.encode(noise, quality=float("inf"))) < 1.02 * noise.size
 
 
+def test_a_drawing_fits_into_few_bytes_without_any_loss(codec):
+    drawing = np.full((192, 256, 3), 255, "uint8")
+    for number, line in enumerate(["Nothing is here", "that a photograph", "would have"]):
+        cv2.putText(drawing, line, (8, 50 + 50 * number), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (0, 0, 0))
+    gradient = np.linspace(0, 255, 256).astype("uint8")[:, None, None].repeat(256, 1).repeat(3, 2)
+    for image in (drawing, gradient):
+        length = len(codec.encode(image, quality=float("inf")))
+        data = codec.encode(image, max_bytes=length)
+        np.testing.assert_array_equal(codec.decode(data), image)
+        less, enough = codec.estimate(image, [length - 1, length])
+        assert less != np.inf
+        assert enough == np.inf
+
+
 def test_where_there_is_no_lossless_file_the_steps_are_fine_enough(codec, photograph, monkeypatch):
-    monkeypatch.setattr(codec_module, "LOSSLESS_SIDE", 63)
     image = photograph[:64, :64]
+    monkeypatch.setattr(codec_module, "LOSSLESS_PIXELS", 64 * 64 - 1)
+    assert _parsed(codec.encode(image, max_bytes=20000))[1] != LOSSLESS
+    monkeypatch.undo()
+    monkeypatch.setattr(codec_module, "LOSSLESS_SIDE", 63)
     data = codec.encode(image, quality=float("inf"))
+    assert _parsed(data)[1] != LOSSLESS
     np.testing.assert_array_equal(codec.decode(data), image)
     assert len(data) <= len(codec.encode(image, max_bytes=20000))
     np.testing.assert_array_equal(codec.decode(codec.encode(image, max_bytes=20000)), image)
@@ -254,7 +274,7 @@ def test_forged_streams_with_a_right_checksum_end_in_an_image_or_an_error(codec)
 @pytest.mark.parametrize("size", [(8, 8), (8, 9)])
 def test_forged_lossless_streams_are_refused(codec, suffix, size):
     content = io.BytesIO()
-    Image.new("RGB", size).save(content, suffix)
+    Image.new("RGB", size).save(content, suffix, lossless=True)
     file = content.getvalue()
     for payload in (file, file[:-9], b""):
         data = _head((8, 8), LOSSLESS, payload) + payload
@@ -295,6 +315,10 @@ def test_progress_rises_to_one(codec, photograph):
         lambda progress: codec.decode(codec.encode(photograph, step=8), progress=progress),
     ):
         check_progress(call)
+    parts = []
+    data = codec.encode(photograph[:64, :64], quality=float("inf"), progress=parts.append)
+    codec.decode(data, progress=parts.append)
+    assert parts == [1, 1]
 
 
 def test_a_codec_is_saved_and_loaded(codec, photograph, tmp_path):
@@ -308,7 +332,8 @@ def test_other_files_are_no_codecs(tmp_path):
     (tmp_path / "text.npz").write_text("text")
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     np.savez(tmp_path / "newer.npz", format=np.array(99))
-    for name in ("text.npz", "other.npz", "newer.npz"):
+    (tmp_path / "short.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:-30])
+    for name in ("text.npz", "short.npz", "other.npz", "newer.npz"):
         with pytest.raises(ValueError, match=rf"{name} is not a codec"):
             load_codec(tmp_path / name)
 

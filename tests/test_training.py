@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -22,6 +23,7 @@ from stego_lib.training import (
     run_settings,
     train,
     training_callbacks,
+    verbosity,
 )
 
 pytestmark = [pytest.mark.backend, pytest.mark.slow]
@@ -193,6 +195,13 @@ def test_a_training_that_diverges_ends_with_an_error_and_keeps_the_last_good_epo
         train(tmp_path, pairs, pairs, "tiny")
     assert not (tmp_path / "autoencoder.keras").exists()
     assert not (tmp_path / "backup").exists()
+
+
+@pytest.mark.parametrize("stdout", ["terminal", "file", None])
+def test_a_progress_bar_moves_only_at_a_terminal(stdout, monkeypatch):
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    monkeypatch.setattr(sys, "stdout", stdout and SimpleNamespace(isatty=lambda: stdout == "terminal"))
+    assert verbosity() == (1 if stdout == "terminal" else 2)
 
 
 def test_learning_rate_warms_up_and_decays():

@@ -36,7 +36,8 @@ def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, r
         passphrase: As of `hide`, the same for all; every image gets a key of its own nevertheless.
         bits: As of `hide`.
         quality: As of `hide`.
-        processes: How many work at once, each with about 1 GB of memory. Defaults to `None`, one for every CPU.
+        processes: How many work at once, each with 1 GB of memory, 1.5 GB for 12 megapixels. Defaults to `None`, one
+            for every CPU.
         report: Path of a CSV file with what became of every pair (`"pending"`: nothing yet, the run was interrupted).
             What an earlier one there says of images that exist is kept. Defaults to `None`, none is written.
 
@@ -45,8 +46,8 @@ def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, r
         `"failed"`), `message`, `bits`, `num_bytes`, and `cover_psnr` and `secret_psnr` in dB.
 
     Raises:
-        ValueError: If the list lacks a column or a value, two of its rows write the same file, or there is a file at
-            `report` that is no report.
+        ValueError: If the list is no CSV file, lists no pairs or lacks a column or a value, two of its rows write the
+            same file, or there is a file at `report` that is no report.
         OSError: If the list cannot be read, or the report not be written.
     """
     rows = _read(pairs)

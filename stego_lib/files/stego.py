@@ -75,7 +75,7 @@ def hide(cover, secret, passphrase=None, bits=None, quality=None, details=False,
         secret: uint8 array of shape `(height, width, 3)`, RGB, any size up to 64 times the pixels of the cover.
         passphrase: String that is needed to reveal the secret; `None` lets everybody reveal it. Defaults to `None`.
         bits: Bits of every sample that are used, 1 to 4: the cover keeps 51, 46, 41 or 35 dB. Defaults to `None`, the
-            fewest with which the secret comes back at 38 dB or better, or else 4.
+            fewest with which the secret comes back at 38 dB (37.95) or better, or else 4.
         quality: PSNR in dB at which the secret shall come back. No more samples are used than that takes; fewer
             changes are harder to detect. Defaults to `None`, the best quality that fits.
         details: Whether to return more than the image. Defaults to `False`.
@@ -191,7 +191,8 @@ def capacity(cover, secret=None):
         secret: uint8 array of shape `(height, width, 3)`; `None` takes the cover itself for one. Defaults to `None`.
 
     Returns:
-        List of `Capacity` for 1 to 4 bits; the PSNR of a secret that does not fit is NaN.
+        List of `Capacity` for 1 to 4 bits; the PSNR of a secret that does not fit is NaN, and that of one that is known
+        to come back exactly infinite.
 
     Raises:
         NoRoomError: If the cover is smaller than 16x16 pixels, or the secret has more than 64 times its pixels.
