@@ -32,6 +32,14 @@ same passphrase, each with a key of its own."""
 REVEAL = """Reveals the photograph that is hidden in a stego image, with the passphrase that it was hidden with: asked
 for, or read from a file, or else from the environment variable STEGO_LIB_PASSPHRASE."""
 VARIABLE = "STEGO_LIB_PASSPHRASE"
+MISSING = {  # by the module that cannot be imported
+    module: f"This command needs the package {package}: pip install {package}"
+    for module, package in {"imagecodecs": "imagecodecs", "sklearn": "scikit-learn"}.items()
+} | {
+    backend: f"The backend of Keras is {backend}, which is not installed: set KERAS_BACKEND=tensorflow, or pip install "
+    "jax and set KERAS_BACKEND=jax."
+    for backend in ("tensorflow", "jax", "torch")
+}
 CAPACITY = """Estimates the PSNR of cover and secret with every number of bits. Needs no passphrase, and does not tell
 whether something is hidden."""
 
@@ -57,13 +65,9 @@ def main(arguments=None):
         print(f"stego-lib: {sentence(error)}{advice}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        if error.name not in ("tensorflow", "jax", "torch"):
+        if error.name not in MISSING:
             raise
-        print(
-            f"stego-lib: The backend of Keras is {error.name}, which is not installed: set KERAS_BACKEND=tensorflow, "
-            "or pip install jax and set KERAS_BACKEND=jax.",
-            file=sys.stderr,
-        )
+        print(f"stego-lib: {MISSING[error.name]}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         trained = options.run in (_train, _train_codec)
@@ -119,10 +123,7 @@ def _parser():
     )
     _add_hiding_options(hide_many)
     hide_many.add_argument(
-        "--processes",
-        type=_positive,
-        metavar="N",
-        help="how many work at once, 1 to 1.5 GB each (default: one a CPU)",
+        "--processes", type=_positive, metavar="N", help="how many work at once, 1 to 1.5 GB each (default: one a CPU)"
     )
     hide_many.add_argument(
         "--report", metavar="REPORT.csv", help="where it goes what became of every pair (default: PAIRS.report.csv)"
@@ -228,10 +229,7 @@ def _parser():
     detect = commands.add_parser(
         "detect", help="measure how detectable all ways to hide are; an hour for 1200 photographs"
     )
-    _add_measured_folder(
-        detect,
-        "of 256x256 pixels or more, 40 or more, of whose middles at most 1200 are taken",
-    )
+    _add_measured_folder(detect, "40 or more of 256x256 pixels or more, of whose middles at most 1200 are taken")
     detect.set_defaults(run=_detect)
     return parser
 
@@ -507,11 +505,10 @@ def _train_codec(options):
 
 
 def _bench(options):
-    with _needing_more_packages():
-        from stego_lib.evaluation.compression import compressors, quality_table, rate_distortion, speed_table
     import numpy as np
 
     from stego_lib.data import BUNDLED, bundled_photographs, find_photographs, load_photographs
+    from stego_lib.evaluation.compression import compressors, quality_table, rate_distortion, speed_table
     from stego_lib.files.codec import load_codec
     from stego_lib.images import read_image
 
@@ -532,15 +529,14 @@ def _bench(options):
 
 
 def _compare(options):
-    with _needing_more_packages():
-        from stego_lib.evaluation.comparison import (
-            all_methods,
-            compare,
-            comparison_table,
-            disturb,
-            disturbance_table,
-        )
     from stego_lib.data import load_pairs
+    from stego_lib.evaluation.comparison import (
+        all_methods,
+        compare,
+        comparison_table,
+        disturb,
+        disturbance_table,
+    )
 
     split = "validation" if options.folder == "bundled" else "all"
     covers, secrets = load_pairs(options.folder, split, options.image_size)
@@ -552,11 +548,10 @@ def _compare(options):
 
 
 def _detect(options):
-    with _needing_more_packages():
-        from stego_lib.evaluation.detection import all_embeddings, detect, detection_table
     import numpy as np
 
     from stego_lib.data import BUNDLED, bundled_photographs, cut_squares, find_photographs
+    from stego_lib.evaluation.detection import all_embeddings, detect, detection_table
 
     if options.folder == "bundled":
         covers = cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 128, 6)
@@ -573,18 +568,6 @@ def _detect(options):
     print(f"{len(covers)} covers, trained on one half and tested on the other: area under the ROC curve", end=" ")
     print("(95 % confidence interval), smallest mean error:", flush=True)
     print(detection_table(detect(all_embeddings(), covers, secrets)))
-
-
-@contextlib.contextmanager
-def _needing_more_packages():
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        packages = {"imagecodecs": "imagecodecs", "sklearn": "scikit-learn"}
-        if error.name not in packages:
-            raise
-        name = packages[error.name]
-        raise ValueError(f"This command needs the package {name}: pip install {name}") from error
 
 
 def _write_pictures(folder, covers, secrets, stego, revealed):

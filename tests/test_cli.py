@@ -72,12 +72,20 @@ def test_problems_are_said_in_one_sentence(arguments, message, model, photograph
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
 
 
-def test_a_backend_that_is_not_installed_is_named(photographs, tmp_path):
-    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
-    environment = {"KERAS_BACKEND": "torch", "PYTHONPATH": str(tmp_path)}
-    result = run("capacity", photographs / "00.png", cwd=tmp_path, environment=environment)
+@pytest.mark.parametrize(
+    ("module", "command", "message"),
+    [
+        ("torch", "capacity", "The backend of Keras is torch, which is not installed"),
+        ("imagecodecs", "compare", "This command needs the package imagecodecs: pip install imagecodecs"),
+        ("sklearn", "detect", "This command needs the package scikit-learn: pip install scikit-learn"),
+    ],
+)
+def test_what_is_not_installed_is_named(module, command, message, photographs, tmp_path):
+    (tmp_path / f"{module}.py").write_text(f"raise ModuleNotFoundError('No module {module}', name='{module}')")
+    environment = {"PYTHONPATH": str(tmp_path)} | ({"KERAS_BACKEND": module} if module == "torch" else {})
+    result = run(command, photographs / "00.png", cwd=tmp_path, environment=environment)
     assert result.returncode == 1
-    assert result.stderr.startswith("stego-lib: The backend of Keras is torch, which is not installed")
+    assert result.stderr.startswith(f"stego-lib: {message}")
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
 
 
