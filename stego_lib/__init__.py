@@ -14,7 +14,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "callbacks",
         "data",
         "evaluation",
-        "files",
+        "codec",
+        "hiding",
         "images",
         "layers",
         "losses",
@@ -29,10 +30,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "block_code": ["learn_code"],
         "callbacks": ["EpochGallery"],
         "data": ["PairDataset", "find_div2k", "find_photographs", "load_pairs", "load_photographs"],
-        "files.codec": ["Codec", "TooFewBytesError", "load_codec"],
-        "files.stego": [
+        "codec.codec": ["Codec", "TooFewBytesError", "load_codec"],
+        "hiding.stego": [
             "AlteredError",
-            "NoRoomError",
+            "CapacityError",
             "NothingHiddenError",
             "capacity",
             "hide",
@@ -40,7 +41,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "reveal",
             "reveal_file",
         ],
-        "files.training": ["train_codec"],
+        "codec.training": ["train_codec"],
         "images": ["UnsupportedFileError", "read_image", "sharpen", "smooth", "write_image"],
         "layers": [
             "EightBit",
@@ -71,4 +72,4 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
 
 if "keras" in sys.modules:  # Whoever uses Keras finds the layers registered; the command line starts without it.
     from stego_lib import layers, losses, messages, metrics, optimizers  # noqa: F401
-    from stego_lib.files import compression  # noqa: F401
+    from stego_lib.codec import networks  # noqa: F401

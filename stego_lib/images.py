@@ -18,7 +18,7 @@ class UnsupportedFileError(ValueError):
     """A file is not a whole image of a format that can be read."""
 
 
-def read_image(path, as_stored=False):
+def read_image(path, *, as_stored=False):
     """Reads a photograph of any common format as 8-bit RGB.
 
     The EXIF orientation is applied; colours of another profile become sRGB; grey, palette and CMYK become RGB; 16 bits
@@ -69,7 +69,7 @@ def _rgb(image):
     return image.convert("RGB")
 
 
-def write_image(path, image, overwrite=False):
+def write_image(path, image, *, overwrite=False):
     """Writes an image to a lossless file, all of it or nothing.
 
     Args:
@@ -83,12 +83,12 @@ def write_image(path, image, overwrite=False):
         FileExistsError: If the file exists and may not be replaced.
         OSError: If the path is a folder, or the file cannot be written.
     """
-    check_output(path, overwrite)
+    check_output(path, overwrite=overwrite)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, encode_image(image, path), overwrite)
+    write_file(path, encode_image(image, path), overwrite=overwrite)
 
 
-def check_output(path, overwrite=False):
+def check_output(path, *, overwrite=False):
     """Makes sure that an image may be written to a file.
 
     Args:
@@ -138,7 +138,7 @@ def decode_image(content):
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
-def write_file(path, content, overwrite=False):
+def write_file(path, content, *, overwrite=False):
     """Writes a file, all of it or nothing: under another name, which it loses only when it is safely on the disk.
 
     Args:

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import skimage.data
 
+from stego_lib.codec.codec import load_codec
 from stego_lib.evaluation.baselines import (
     avif,
     codec_hide,
@@ -14,7 +15,6 @@ from stego_lib.evaluation.baselines import (
 )
 from stego_lib.evaluation.comparison import CODECS
 from stego_lib.evaluation.compression import quality_table, rate_distortion, speed_table
-from stego_lib.files.codec import load_codec
 
 IMAGE = skimage.data.astronaut()[100:228, 150:278]
 

@@ -14,9 +14,9 @@ import skimage.data
 from conftest import check_progress
 from PIL import Image
 
-from stego_lib.files import codec as codec_module
-from stego_lib.files.codec import HEAD, LOSSLESS, Codec, _head, _parsed, load_codec
-from stego_lib.files.compression import STEPS
+from stego_lib.codec import codec as codec_module
+from stego_lib.codec.codec import HEAD, LOSSLESS, Codec, _head, _parsed, load_codec
+from stego_lib.codec.networks import STEPS
 
 pytestmark = pytest.mark.slow
 STREAM = Path(__file__).parent / "data" / "chelsea.stream"
@@ -214,7 +214,7 @@ DECODE = """
 import hashlib, sys
 from pathlib import Path
 from test_codec import latents
-from stego_lib.files.codec import load_codec
+from stego_lib.codec.codec import load_codec
 for path in sys.argv[1:]:
     print(hashlib.sha256(latents(load_codec(), Path(path).read_bytes())[0].tobytes()).hexdigest())
 """

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import skimage.data
 
-from stego_lib.__main__ import main
-from stego_lib.files import training
-from stego_lib.files.codec import load_codec
-from stego_lib.files.training import CropDataset, QuantizedDataset, decibels, load_crops, train_codec, validation_images
+from stego_lib.cli import main
+from stego_lib.codec import training
+from stego_lib.codec.codec import load_codec
+from stego_lib.codec.training import CropDataset, QuantizedDataset, decibels, load_crops, train_codec, validation_images
 from stego_lib.images import write_image
 
 TINY = {

@@ -4,7 +4,7 @@ import pytest
 import skimage.data
 from conftest import gradient
 
-from stego_lib.files.compression import (
+from stego_lib.codec.networks import (
     LIMIT,
     STEPS,
     ContextModel,

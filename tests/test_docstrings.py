@@ -13,7 +13,7 @@ MODULES = [
     importlib.import_module(f"stego_lib.{name}")
     for name in (
         *("data", "layers", "losses", "metrics", "models", "optimizers"),
-        *("files.codec", "files.compression", "files.quantization", "files.seal", "files.stego", "files.training"),
+        *("codec.codec", "codec.networks", "codec.entropy", "hiding.seal", "hiding.stego", "codec.training"),
     )
 ]
 EXAMPLES = [

@@ -5,7 +5,7 @@ import pytest
 import skimage.data
 from scipy.stats import chisquare
 
-from stego_lib.files.embedding import embed, expected_errors, extract_body, extract_header, room
+from stego_lib.hiding.filling import capacity_bytes, embed, expected_errors, extract_body, extract_header
 
 HEADER, SEED = bytes(range(38)), bytes(range(32))
 
@@ -24,7 +24,7 @@ def cover(name, size=96):
 @pytest.mark.parametrize("fill", [True, False])
 def test_what_is_embedded_is_extracted(bits, share, fill):
     image = cover("photograph")
-    body = os.urandom(int(share * room(image.shape, len(HEADER), bits)))
+    body = os.urandom(int(share * capacity_bytes(image.shape, len(HEADER), bits)))
     stego = embed(image, HEADER, body, bits, SEED, fill)
     assert stego.shape == image.shape
     assert stego.dtype == np.uint8
@@ -62,7 +62,7 @@ def test_a_full_cover_changes_as_much_as_its_bits_say(bits, decibels):
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
 def test_residues_of_a_full_cover_are_uniform_whatever_the_cover(name, bits):
     image = cover(name)
-    body = os.urandom(room(image.shape, len(HEADER), bits) // 2)
+    body = os.urandom(capacity_bytes(image.shape, len(HEADER), bits) // 2)
     stego = embed(image, os.urandom(38), body, bits, SEED)
     counts = np.bincount(stego.reshape(-1) % 2**bits, minlength=2**bits)
     assert chisquare(counts).pvalue > 1e-6
@@ -109,7 +109,7 @@ def test_only_the_places_of_header_and_body_change_unless_the_rest_is_filled():
 
 def test_what_does_not_fit_is_refused():
     image = cover("photograph", 16)
-    most = room(image.shape, len(HEADER), 1)
+    most = capacity_bytes(image.shape, len(HEADER), 1)
     assert most == (16 * 16 * 3 - 304) // 8
     embed(image, HEADER, bytes(most), 1, SEED)
     with pytest.raises(ValueError, match="do not fit"):

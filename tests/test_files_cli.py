@@ -14,10 +14,10 @@ import pytest
 import skimage.data
 from PIL import Image, ImageCms
 
-from stego_lib import __main__ as command_line
-from stego_lib.__main__ import main
-from stego_lib.files import stego as stego_module
-from stego_lib.files.stego import hide, reveal_file
+from stego_lib.cli import hiding as command_line
+from stego_lib.cli import main
+from stego_lib.hiding import stego as stego_module
+from stego_lib.hiding.stego import hide, reveal_file
 from stego_lib.images import image_psnr, read_image, write_image
 
 pytestmark = pytest.mark.slow

@@ -7,9 +7,9 @@ import sys
 import pytest
 import skimage.data
 
-from stego_lib.files import many
-from stego_lib.files.many import hide_many
-from stego_lib.files.stego import reveal
+from stego_lib.hiding import many
+from stego_lib.hiding.many import hide_many
+from stego_lib.hiding.stego import reveal
 from stego_lib.images import image_psnr, read_image, write_image
 
 COVER, SECRET = skimage.data.coffee()[:96, :96], skimage.data.chelsea()[60:124, 100:164]

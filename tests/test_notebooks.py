@@ -25,7 +25,7 @@ PARAMETERS = {
     "08_compare": "BITS, PAIRS = (1, 2), 2",
     "09_steganalysis": 'SIZE, DETECTED, SHARES, BITS, MODELS = 64, ("SPA", "SPAM"), (1.0, 0.2), (2,), ()',
     "06_codec": "BITS, SIDE = (1, 2), 64\n"
-    "from stego_lib.files.training import CODEC_PRESETS\n"
+    "from stego_lib.codec.training import CODEC_PRESETS\n"
     "CODEC_PRESETS[PRESET].update(filters=8, epochs=2, steps_per_epoch=3, synthesis_filters=8, synthesis_epochs=1,"
     " synthesis_steps_per_epoch=3, synthesis_crops=64)",
 }

@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from stego_lib.files.compression import SCALES
-from stego_lib.files.quantization import NEXT_STATE, Tables, cumulated_masses, quantize
+from stego_lib.codec.entropy import NEXT_STATE, Tables, cumulated_masses, quantize
+from stego_lib.codec.networks import SCALES
 
 
 @pytest.fixture(scope="module")

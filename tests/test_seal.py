@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from stego_lib.files.seal import SALT, TAG, Seal
+from stego_lib.hiding.seal import SALT, TAG, Seal
 
 
 @pytest.fixture(scope="module")
@@ -12,32 +12,32 @@ def salt():
 
 
 def test_what_was_closed_opens_with_the_same_passphrase_salt_number_and_bound_data(salt):
-    sealed = Seal("a passphrase", salt).close(3, b"data", b"bound")
+    sealed = Seal("a passphrase", salt).encrypt(3, b"data", associated_data=b"bound")
     assert len(sealed) == len(b"data") + TAG
-    assert Seal("a passphrase", salt).open(3, sealed, b"bound") == b"data"
-    assert Seal("another passphrase", salt).open(3, sealed, b"bound") is None
-    assert Seal(None, salt).open(3, sealed, b"bound") is None
-    assert Seal("a passphrase", bytes(SALT)).open(3, sealed, b"bound") is None
-    assert Seal("a passphrase", salt).open(2, sealed, b"bound") is None
-    assert Seal("a passphrase", salt).open(3, sealed, b"bond") is None
+    assert Seal("a passphrase", salt).decrypt(3, sealed, associated_data=b"bound") == b"data"
+    assert Seal("another passphrase", salt).decrypt(3, sealed, associated_data=b"bound") is None
+    assert Seal(None, salt).decrypt(3, sealed, associated_data=b"bound") is None
+    assert Seal("a passphrase", bytes(SALT)).decrypt(3, sealed, associated_data=b"bound") is None
+    assert Seal("a passphrase", salt).decrypt(2, sealed, associated_data=b"bound") is None
+    assert Seal("a passphrase", salt).decrypt(3, sealed, associated_data=b"bond") is None
 
 
 def test_every_changed_or_missing_byte_is_noticed(salt):
     seal = Seal("a passphrase", salt)
-    sealed = seal.close(0, b"some data")
+    sealed = seal.encrypt(0, b"some data")
     for position in range(len(sealed)):
         changed = bytearray(sealed)
         changed[position] ^= 1
-        assert seal.open(0, bytes(changed)) is None
-        assert seal.open(0, sealed[:position]) is None
+        assert seal.decrypt(0, bytes(changed)) is None
+        assert seal.decrypt(0, sealed[:position]) is None
 
 
 def test_without_a_passphrase_everybody_can_open(salt):
-    assert Seal(None, salt).open(0, Seal(None, salt).close(0, b"data")) == b"data"
+    assert Seal(None, salt).decrypt(0, Seal(None, salt).encrypt(0, b"data")) == b"data"
 
 
 def test_a_passphrase_is_the_same_however_its_letters_are_composed(salt):
-    assert Seal("caf\u00e9", salt).open(0, Seal("cafe\u0301", salt).close(0, b"data")) == b"data"
+    assert Seal("caf\u00e9", salt).decrypt(0, Seal("cafe\u0301", salt).encrypt(0, b"data")) == b"data"
 
 
 def test_an_empty_passphrase_and_one_that_is_not_text_are_refused(salt):

@@ -8,14 +8,14 @@ from PIL import Image
 from scipy.stats import chisquare
 
 import stego_lib
-from stego_lib.files import stego as stego_module
-from stego_lib.files.codec import _head
-from stego_lib.files.embedding import embed
-from stego_lib.files.seal import Seal
-from stego_lib.files.stego import (
+from stego_lib.codec.codec import _head
+from stego_lib.hiding import stego as stego_module
+from stego_lib.hiding.filling import embed
+from stego_lib.hiding.seal import Seal
+from stego_lib.hiding.stego import (
     AlteredError,
+    CapacityError,
     Hidden,
-    NoRoomError,
     NothingHiddenError,
     capacity,
     hide,
@@ -144,11 +144,11 @@ def test_arguments_are_checked(cover, secret):
 
 def test_what_does_not_fit_is_refused_with_the_remedy(cover, secret):
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), "uint8")
-    with pytest.raises(NoRoomError, match=r"no room: take one of 16x16"):
+    with pytest.raises(CapacityError, match=r"no room: take one of 16x16"):
         hide(cover[:8, :8], secret)
-    with pytest.raises(NoRoomError, match=r"bits=1 .* take more bits, a larger cover or a smaller secret"):
+    with pytest.raises(CapacityError, match=r"bits=1 .* take more bits, a larger cover or a smaller secret"):
         hide(cover[:16, :16], noise, bits=1)
-    with pytest.raises(NoRoomError, match=r"needs .* bytes at that quality"):
+    with pytest.raises(CapacityError, match=r"needs .* bytes at that quality"):
         hide(cover, secret, quality=60, bits=1)
 
 
@@ -157,15 +157,15 @@ def test_forged_headers_and_bombs_are_refused(cover):
     seal = Seal(None, salt)
     for bits, length in ((0, 50), (9, 50), (1, 10**6), (4, 2**32 - 1)):
         header = struct.pack("<BBI", 1, bits, length)
-        stego = embed(cover, salt + seal.close(0, header), b"", 1, seal.seed)
+        stego = embed(cover, salt + seal.encrypt(0, header), b"", 1, seal.seed)
         with pytest.raises(AlteredError):
             reveal(stego)
     bomb = _head((10000, 10000), 300, b"") + b""
     header = struct.pack("<BBI", 1, 1, len(bomb) + 16)
-    stego = embed(cover, salt + seal.close(0, header), seal.close(1, bomb, header), 1, seal.seed)
+    stego = embed(cover, salt + seal.encrypt(0, header), seal.encrypt(1, bomb, associated_data=header), 1, seal.seed)
     with pytest.raises(ValueError, match="are allowed"):
         reveal(stego)
-    with pytest.raises(NoRoomError, match="64 times the pixels"):
+    with pytest.raises(CapacityError, match="64 times the pixels"):
         hide(cover[:16, :16], np.zeros((256, 300, 3), "uint8"))
 
 

@@ -5,7 +5,7 @@ import functools
 import imagecodecs
 import numpy as np
 
-from stego_lib.files.embedding import embed, extract_body, extract_header, nearest_values, room
+from stego_lib.hiding.filling import capacity_bytes, embed, extract_body, extract_header, nearest_values
 
 LENGTH = 4  # bytes that say how long the file is
 PLACES = bytes(32)  # seed of the places of its bytes: without a key
@@ -57,7 +57,7 @@ def codec_hide(cover, secret, bits, compress):
     Returns:
         uint8 array of the shape of the cover, or `None` if no quality fits.
     """
-    found = compress(secret, room(cover.shape, LENGTH, bits))
+    found = compress(secret, capacity_bytes(cover.shape, LENGTH, bits))
     if found is None:
         return None
     return embed(cover, len(found[0]).to_bytes(LENGTH, "big"), found[0], bits, PLACES)
@@ -78,7 +78,7 @@ def codec_reveal(stego, bits, decode):
         ValueError: If there is no such file.
     """
     length = int.from_bytes(extract_header(stego, LENGTH), "big")
-    if length > room(stego.shape, LENGTH, bits):
+    if length > capacity_bytes(stego.shape, LENGTH, bits):
         raise ValueError("There is no file in this image.")
     try:
         revealed = decode(extract_body(stego, LENGTH, length, bits, PLACES))

@@ -20,7 +20,7 @@ from stego_lib.evaluation.baselines import (
 from stego_lib.evaluation.compression import EQUAL
 from stego_lib.evaluation.disturbances import DISTURBANCES
 from stego_lib.evaluation.quality import Method, joint_methods, measure, through_png
-from stego_lib.files.stego import BITS, NoRoomError, hide, reveal
+from stego_lib.hiding.stego import BITS, CapacityError, hide, reveal
 from stego_lib.images import image_psnr
 
 CODECS = {
@@ -164,5 +164,5 @@ def _hide(cover, secret, bits):
         warnings.simplefilter("ignore")  # that a secret will come back poorly is what is measured
         try:
             return hide(cover, secret, bits=bits)
-        except NoRoomError:
+        except CapacityError:
             return None

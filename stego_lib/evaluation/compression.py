@@ -10,7 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from stego_lib.evaluation.baselines import avif, jpegxl
-from stego_lib.files.stego import hide_file, reveal_file
+from stego_lib.hiding.stego import hide_file, reveal_file
 from stego_lib.images import image_psnr, write_image
 
 ENVELOPE = 64  # bytes that hiding needs beside the stream

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import constriction
 import numpy as np
 
-from stego_lib.files.compression import FRACTIONS, SCALES
+from stego_lib.codec.networks import FRACTIONS, SCALES
 
 PRECISION = 24  # bits of a probability
 ESCAPE_BITS = 16  # of a value that no table reaches

@@ -23,7 +23,7 @@ WORKER = {  # one thread, and no GPU: they would fight for its memory
 }
 
 
-def hide_many(pairs, passphrase=None, bits=None, quality=None, processes=None, report=None):
+def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None, report=None):
     """Hides every secret of a list in its cover; a pair that fails does not stop the others.
 
     Stego images that exist are left as they are, so that an interrupted run goes on when repeated. Where a process is
@@ -167,13 +167,13 @@ def _begin():
 def _hide_one(paths, passphrase, bits, quality):
     import warnings
 
-    from stego_lib.files.stego import hide_file
+    from stego_lib.hiding.stego import hide_file
 
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             paths[-1].parent.mkdir(parents=True, exist_ok=True)
-            hidden = hide_file(*paths, passphrase, bits, quality)
+            hidden = hide_file(*paths, passphrase, bits=bits, quality=quality)
     except Exception as error:  # whatever it is, the other pairs go on
         return {"status": "failed", "message": sentence(error)}
     measured = {name: getattr(hidden, name) for name in MEASURED}

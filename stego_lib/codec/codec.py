@@ -17,7 +17,8 @@ import constriction
 import numpy as np
 from PIL import Image
 
-from stego_lib.files.compression import (
+from stego_lib.codec.entropy import NEXT_STATE, Tables, quantize
+from stego_lib.codec.networks import (
     BLOCK,
     DEPTH,
     FRACTIONS,
@@ -30,7 +31,6 @@ from stego_lib.files.compression import (
     build_synthesis,
     check_exactness,
 )
-from stego_lib.files.quantization import NEXT_STATE, Tables, quantize
 from stego_lib.images import check_photograph, image_psnr, pad_to_multiple
 from stego_lib.models import jit_compile
 

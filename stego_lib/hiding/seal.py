@@ -30,7 +30,7 @@ class Seal:
     Example:
 
     >>> salt = bytes(range(16))  # os.urandom(16), in earnest
-    >>> Seal("correct horse", salt).open(0, Seal("correct horse", salt).close(0, b"secret")) == b"secret"
+    >>> Seal("correct horse", salt).decrypt(0, Seal("correct horse", salt).encrypt(0, b"secret")) == b"secret"
     True
 
     Reference:
@@ -48,31 +48,32 @@ class Seal:
         keys = Scrypt(salt, length=64, n=COST, r=8, p=1).derive(words)
         self._cipher, self.seed = ChaCha20Poly1305(keys[:32]), keys[32:]
 
-    def close(self, number, data, bound=b""):
+    def encrypt(self, nonce, data, *, associated_data=b""):
         """Encrypts a message.
 
         Args:
-            number: Integer, the nonce: another one for every message.
+            nonce: Integer, another one for every message.
             data: bytes.
-            bound: bytes that are not encrypted, but must be the same when the message is opened.
+            associated_data: bytes that are not encrypted, but must be the same when the message is decrypted. Defaults
+                to `b""`.
 
         Returns:
             bytes, 16 more than the data.
         """
-        return self._cipher.encrypt(number.to_bytes(12, "little"), data, bound)
+        return self._cipher.encrypt(nonce.to_bytes(12, "little"), data, associated_data)
 
-    def open(self, number, sealed, bound=b""):
+    def decrypt(self, nonce, sealed, *, associated_data=b""):
         """Decrypts a message.
 
         Args:
-            number: Integer, the nonce that it was closed with.
-            sealed: bytes that `close` returned.
-            bound: bytes, the same as then.
+            nonce: Integer, the one that it was encrypted with.
+            sealed: bytes that `encrypt` returned.
+            associated_data: bytes, the same as then. Defaults to `b""`.
 
         Returns:
-            bytes, or `None` if passphrase, salt, number or anything in the message is another.
+            bytes, or `None` if the passphrase, the salt, the nonce or anything in the message is not the same.
         """
         try:
-            return self._cipher.decrypt(number.to_bytes(12, "little"), sealed, bound)
+            return self._cipher.decrypt(nonce.to_bytes(12, "little"), sealed, associated_data)
         except InvalidTag:
             return None

@@ -6,16 +6,16 @@ import numpy as np
 from keras import ops
 from tqdm.auto import tqdm
 
-from stego_lib.data import augment, random_crop, read_each
-from stego_lib.files.codec import FORMAT, Codec
-from stego_lib.files.compression import (
+from stego_lib.codec.codec import FORMAT, Codec
+from stego_lib.codec.entropy import cumulated_masses
+from stego_lib.codec.networks import (
     ContextModel,
     RateModel,
     build_analysis,
     build_synthesis,
     principal_components,
 )
-from stego_lib.files.quantization import cumulated_masses
+from stego_lib.data import augment, random_crop, read_each
 from stego_lib.images import read_image, to_float
 from stego_lib.models import jit_compile
 from stego_lib.optimizers import ConvMuon

@@ -11,7 +11,7 @@ CHUNK = 2**20  # digits at once, a multiple of 8
 EVERYBODY = bytes(32)  # the seed of places that need no key
 
 
-def room(shape, header, bits):
+def capacity_bytes(shape, header, bits):
     """Computes how long the body may be.
 
     Args:
@@ -34,7 +34,7 @@ def embed(cover, header, body, bits, seed, fill=True):
     Args:
         cover: uint8 array.
         header: bytes.
-        body: bytes, at most `room(cover.shape, len(header), bits)`.
+        body: bytes, at most `capacity_bytes(cover.shape, len(header), bits)`.
         bits: Bits of the body in each sample, 1 to 4.
         seed: 32 bytes.
         fill: Whether all other samples get random digits, so that they look like those of the body; if not, they remain
@@ -49,7 +49,7 @@ def embed(cover, header, body, bits, seed, fill=True):
     Reference:
         [Chan and Cheng, 2004](https://doi.org/10.1016/j.patcog.2003.08.007) (optimal pixel adjustment)
     """
-    if len(body) > room(cover.shape, len(header), bits):
+    if len(body) > capacity_bytes(cover.shape, len(header), bits):
         raise ValueError(f"{len(body)} bytes do not fit into {math.prod(cover.shape)} samples of {bits} bits.")
     stego = cover.flatten()
     in_header = _header_places(stego.size, len(header))
@@ -93,7 +93,7 @@ def extract_body(stego, header, length, bits, seed):
     Args:
         stego: uint8 array.
         header: Length of the header in bytes.
-        length: Of the body in bytes, at most the `room`.
+        length: Of the body in bytes, at most `capacity_bytes`.
         bits: Bits in each sample.
         seed: 32 bytes.
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stego_lib.files.embedding import embed, expected_errors, extract_body, extract_header, room
-from stego_lib.files.seal import SALT, TAG, Seal
+from stego_lib.hiding.filling import capacity_bytes, embed, expected_errors, extract_body, extract_header
+from stego_lib.hiding.seal import SALT, TAG, Seal
 from stego_lib.images import (
     check_output,
     check_photograph,
@@ -41,7 +41,7 @@ class AlteredError(ValueError):
     """The image was altered after the secret had been hidden."""
 
 
-class NoRoomError(ValueError):
+class CapacityError(ValueError):
     """The secret does not fit into the cover."""
 
 
@@ -64,7 +64,7 @@ class Capacity(NamedTuple):
     secret_psnr: float
 
 
-def hide(cover, secret, passphrase=None, bits=None, quality=None, details=False, progress=None):
+def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=False, progress=None):
     """Hides a photograph in another one of any size.
 
     The secret is compressed, sealed with the passphrase, and embedded in the low bits of the cover's samples. What was
@@ -85,7 +85,7 @@ def hide(cover, secret, passphrase=None, bits=None, quality=None, details=False,
         The stego image, uint8 array of the cover's shape, to be kept in a lossless file; with `details`, `Hidden`.
 
     Raises:
-        NoRoomError: If the secret does not fit into the cover.
+        CapacityError: If the secret does not fit into the cover.
         ValueError: If an argument is wrong.
 
     Example:
@@ -99,7 +99,7 @@ def hide(cover, secret, passphrase=None, bits=None, quality=None, details=False,
     return hidden if details else hidden.stego
 
 
-def reveal(stego, passphrase=None, progress=None):
+def reveal(stego, passphrase=None, *, progress=None):
     """Reveals a photograph that `hide` has hidden.
 
     Args:
@@ -120,7 +120,7 @@ def reveal(stego, passphrase=None, progress=None):
 
 
 def hide_file(
-    cover_path, secret_path, output_path, passphrase=None, bits=None, quality=None, overwrite=False, progress=None
+    cover_path, secret_path, output_path, passphrase=None, *, bits=None, quality=None, overwrite=False, progress=None
 ):
     """Hides a photograph file in another one.
 
@@ -141,12 +141,12 @@ def hide_file(
         `Hidden`.
 
     Raises:
-        NoRoomError: If the secret does not fit into the cover.
+        CapacityError: If the secret does not fit into the cover.
         OSError: If a file cannot be read or written, or exists.
         ValueError: If a file is not a whole image, the format of the output would destroy the secret, or an argument
             is wrong.
     """
-    check_files(output_path, overwrite, cover_path, secret_path)
+    check_files(output_path, cover_path, secret_path, overwrite=overwrite)
     written = []
 
     def through_file(stego):
@@ -154,11 +154,11 @@ def hide_file(
         return decode_image(written[0])
 
     hidden = _hide(read_image(cover_path), read_image(secret_path), passphrase, bits, quality, progress, through_file)
-    write_file(output_path, written[0], overwrite)
+    write_file(output_path, written[0], overwrite=overwrite)
     return hidden
 
 
-def reveal_file(stego_path, output_path, passphrase=None, overwrite=False, progress=None):
+def reveal_file(stego_path, output_path, passphrase=None, *, overwrite=False, progress=None):
     """Reveals the photograph that is hidden in a file.
 
     Args:
@@ -177,9 +177,9 @@ def reveal_file(stego_path, output_path, passphrase=None, overwrite=False, progr
         OSError: If a file cannot be read or written, or exists.
         ValueError: If the file is not a whole image, was made by a newer version, or the output is not lossless.
     """
-    check_files(output_path, overwrite, stego_path)
-    revealed = reveal(read_image(stego_path, as_stored=True), passphrase, progress)
-    write_file(output_path, encode_image(revealed, output_path), overwrite)
+    check_files(output_path, stego_path, overwrite=overwrite)
+    revealed = reveal(read_image(stego_path, as_stored=True), passphrase, progress=progress)
+    write_file(output_path, encode_image(revealed, output_path), overwrite=overwrite)
     return revealed
 
 
@@ -195,7 +195,7 @@ def capacity(cover, secret=None):
         to come back exactly infinite.
 
     Raises:
-        NoRoomError: If the cover is smaller than 16x16 pixels, or the secret has more than 64 times its pixels.
+        CapacityError: If the cover is smaller than 16x16 pixels, or the secret has more than 64 times its pixels.
     """
     cover = check_photograph("cover", cover)
     secret = cover if secret is None else check_photograph("secret", secret)
@@ -206,13 +206,13 @@ def capacity(cover, secret=None):
     return list(map(Capacity, BITS, rooms, covers, _codec().estimate(secret, rooms)))
 
 
-def check_files(output_path, overwrite, *inputs):
+def check_files(output_path, *inputs, overwrite):
     """Makes sure that there are input files, and that the output may be written.
 
     Args:
         output_path: Path of the output.
-        overwrite: Whether an existing file may be replaced; never an input.
         *inputs: Paths of the inputs.
+        overwrite: Whether an existing file may be replaced; never an input.
 
     Raises:
         OSError: If an input or the folder of the output does not exist, or the output exists and may not be replaced.
@@ -224,7 +224,7 @@ def check_files(output_path, overwrite, *inputs):
             raise FileNotFoundError(f"There is no file {path}.")
         if output_path.exists() and output_path.samefile(path):
             raise ValueError(f"{output_path} is the input itself: choose another name for the output.")
-    check_output(output_path, overwrite)
+    check_output(output_path, overwrite=overwrite)
     if not output_path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output_path.parent}.")
 
@@ -263,8 +263,8 @@ def _hide(cover, secret, passphrase, bits, quality, progress, written):
     else:
         data, bits, revealed = _best(secret, rooms, bits, part)
     header = struct.pack(FIELDS, VERSION, bits, len(data) + TAG)
-    body = seal.close(1, data, header)
-    stego = embed(cover, salt + seal.close(0, header), body, bits, seal.seed, fill=quality is None)
+    body = seal.encrypt(1, data, associated_data=header)
+    stego = embed(cover, salt + seal.encrypt(0, header), body, bits, seal.seed, fill=quality is None)
     if _extract(written(stego), passphrase) != data:
         raise AlteredError("What was written is not what is read from it.")
     secret_psnr = image_psnr(secret, revealed)
@@ -279,7 +279,7 @@ def _fewest(length, rooms, bits):
     for number in BITS if bits is None else (bits,):
         if length <= rooms[number]:
             return number
-    raise NoRoomError(
+    raise CapacityError(
         f"The secret needs {length} bytes at that quality, and with bits={number} the cover has room for "
         f"{rooms[number]}: take {_remedy(number)}, or a lower quality."
     )
@@ -287,7 +287,7 @@ def _fewest(length, rooms, bits):
 
 def _best(secret, rooms, bits, part):
     """The secret at the best quality that fits: into the bits given, or the fewest that are enough."""
-    from stego_lib.files.codec import TooFewBytesError
+    from stego_lib.codec.codec import TooFewBytesError
 
     choices = [bits]
     if bits is None:
@@ -297,7 +297,7 @@ def _best(secret, rooms, bits, part):
         try:
             data = _codec().encode(secret, max_bytes=rooms[number], progress=part(0, 0.6))
         except TooFewBytesError as error:
-            raise NoRoomError(
+            raise CapacityError(
                 f"With bits={number} the cover has room for {rooms[number]} bytes, too few for the secret at any "
                 f"quality: take {_remedy(number)}."
             ) from error
@@ -316,7 +316,7 @@ def _extract(stego, passphrase):
     opened = None
     if (found := extract_header(stego, HEADER)) is not None:
         seal = Seal(passphrase, found[:SALT])
-        opened = seal.open(0, found[SALT:])
+        opened = seal.decrypt(0, found[SALT:])
     if opened is None:
         raise NothingHiddenError(
             "Nothing is hidden in this image, or the passphrase is another one, or the image was altered since."
@@ -325,8 +325,8 @@ def _extract(stego, passphrase):
     if version != VERSION:
         raise ValueError(f"The image has format {version}, and only {VERSION} can be read: take a newer stego_lib.")
     data = None
-    if bits in BITS and length <= room(stego.shape, HEADER, bits):
-        data = seal.open(1, extract_body(stego, HEADER, length, bits, seal.seed), opened)
+    if bits in BITS and length <= capacity_bytes(stego.shape, HEADER, bits):
+        data = seal.decrypt(1, extract_body(stego, HEADER, length, bits, seal.seed), associated_data=opened)
     if data is None:
         raise AlteredError("A secret is hidden in this image, but the image was altered since: it cannot be revealed.")
     return data
@@ -334,7 +334,7 @@ def _extract(stego, passphrase):
 
 def _check_size(secret, cover):
     if secret.shape[0] * secret.shape[1] > _max_pixels(cover.shape):
-        raise NoRoomError(
+        raise CapacityError(
             f"The secret has more than {LARGEST} times the pixels of the cover: take {_remedy(BITS[-1])}."
         )
 
@@ -347,12 +347,12 @@ def _max_pixels(shape):
 def _rooms(shape):
     """Bytes that the stream may have, for every number of bits."""
     if min(shape[:2]) < SMALLEST:
-        raise NoRoomError(f"A cover of {shape[1]}x{shape[0]} pixels has no room: take one of 16x16 pixels or more.")
-    return [room(shape, HEADER, bits) - TAG for bits in BITS]
+        raise CapacityError(f"A cover of {shape[1]}x{shape[0]} pixels has no room: take one of 16x16 pixels or more.")
+    return [capacity_bytes(shape, HEADER, bits) - TAG for bits in BITS]
 
 
 @functools.cache
 def _codec():
-    from stego_lib.files.codec import load_codec  # imports Keras: errors that need none come at once
+    from stego_lib.codec.codec import load_codec  # imports Keras: errors that need none come at once
 
     return load_codec()

@@ -1,0 +1,57 @@
+"""The commands that train."""
+
+from pathlib import Path
+
+
+def run_train(options):
+    """Trains the joint autoencoder."""
+    from stego_lib.data import load_pairs
+    from stego_lib.training import train
+
+    if options.validation:
+        if options.data and Path(options.data).resolve() == Path(options.validation).resolve():
+            raise ValueError("--data and --validation must be different photographs.")
+        train_pairs = load_pairs(
+            options.data, "train" if options.data in (None, "bundled") else "all", options.image_size
+        )
+        validation_pairs = load_pairs(options.validation, "all", options.image_size)
+    else:
+        train_pairs = load_pairs(options.data, "train", options.image_size)
+        validation_pairs = load_pairs(options.data, "validation", options.image_size)
+    train(
+        options.output,
+        train_pairs,
+        validation_pairs,
+        options.preset,
+        options.embedding,
+        options.period,
+        options.seed,
+        options.mixed_precision,
+        options.restart,
+        options.devices == "all",
+    )
+    print(f"The trained model is {options.output / 'autoencoder.keras'}.")
+
+
+def run_train_codec(options):
+    """Trains the codec."""
+    from stego_lib.codec.training import train_codec
+    from stego_lib.data import BUNDLED, bundled_photographs, find_photographs
+
+    if options.validation and Path(options.folder).resolve() == Path(options.validation).resolve():
+        raise ValueError("FOLDER and --validation must be different photographs.")
+    if options.folder == "bundled":
+        if options.validation:
+            raise ValueError("The bundled photographs have a part for validation already: leave --validation out.")
+        parts = (bundled_photographs(BUNDLED[split]) for split in ("train", "validation"))
+    elif options.validation:
+        parts = find_photographs(options.folder), find_photographs(options.validation)
+    else:
+        parts = [find_photographs(options.folder, split) for split in ("train", "validation")]
+        if not parts[1]:
+            raise ValueError(
+                f"{options.folder} has {len(parts[0])} photographs. Every tenth is for validation: use 10 or more, or "
+                "another folder as --validation."
+            )
+    train_codec(options.output, *parts, options.preset, options.seed, options.restart)
+    print(f"The trained codec is {options.output / 'codec.npz'}.")
