@@ -86,7 +86,7 @@ def learn_code(images, bits_per_sample, iterations=4, samples=160_000, seed=0):
         [Linde, Buzo and Gray, 1980](https://doi.org/10.1109/TCOM.1980.1094577)
     """
     generator = np.random.default_rng(seed)
-    blocks = images_to_blocks(images)
+    blocks = images_to_blocks(images).reshape(len(images), -1, DEPTH) - np.float32(127.5)
     of_image = np.repeat(np.arange(len(blocks)), len(blocks[0]))
     blocks = blocks.reshape(-1, DEPTH)
     chosen = generator.choice(len(blocks), min(samples, len(blocks)), replace=False)
@@ -106,18 +106,19 @@ def learn_code(images, bits_per_sample, iterations=4, samples=160_000, seed=0):
     return code
 
 
-def images_to_blocks(images):
-    """Cuts images into blocks, as `SpaceToDepth(4)` does.
+def images_to_blocks(images, block=BLOCK):
+    """Cuts images into blocks, as `SpaceToDepth(block)` does.
 
     Args:
-        images: uint8 array of shape `(number, height, width, 3)`, sides multiples of 4.
+        images: Array of shape `(number, height, width, 3)`, sides multiples of the block.
+        block: Side of a block in pixels. Defaults to `4`.
 
     Returns:
-        float32 array of shape `(number, blocks, 48)`, in grey levels around 0.
+        Array of shape `(number, height / block, width / block, 3 * block**2)`.
     """
-    number, height, width, _ = images.shape
-    blocks = images.reshape(number, height // BLOCK, BLOCK, width // BLOCK, BLOCK, 3).swapaxes(2, 3)
-    return blocks.reshape(number, -1, DEPTH) - np.float32(127.5)
+    number, height, width, channels = images.shape
+    blocks = images.reshape(number, height // block, block, width // block, block, channels).swapaxes(2, 3)
+    return blocks.reshape(number, height // block, width // block, channels * block**2)
 
 
 def _oriented_field(angle):

@@ -217,7 +217,7 @@ class EightBit(_Float32Layer):
     """
 
     def call(self, inputs):
-        return rounded(255.0 * ops.clip(inputs, 0.0, 1.0)) / 255.0
+        return straight_through_round(255.0 * ops.clip(inputs, 0.0, 1.0)) / 255.0
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -334,7 +334,7 @@ class ModularEmbedding(_Float32Layer):
 
     def call(self, cover, message):
         message = ops.clip(message, -message_limit(self.period), message_limit(self.period))
-        value = rounded(255.0 * cover + self.period * _wrap(message - _phase(cover, self.period)))
+        value = straight_through_round(255.0 * cover + self.period * _wrap(message - _phase(cover, self.period)))
         back_in_range = ops.cast(value < 0.0, "float32") - ops.cast(value > 255.0, "float32")
         return (value + self.period * back_in_range) / 255.0
 
@@ -366,8 +366,18 @@ def _wrap(x):
 
 
 @ops.custom_gradient
-def rounded(x):
-    """Rounds to integers; the gradient passes straight through."""
+def straight_through_round(x):
+    """Rounds to integers; the gradient passes straight through.
+
+    Args:
+        x: Tensor.
+
+    Returns:
+        Tensor of the same shape.
+
+    Reference:
+        [Bengio et al., 2013](https://arxiv.org/abs/1308.3432)
+    """
 
     def gradient(*args, upstream=None):
         return args[0] if upstream is None else upstream

@@ -8,10 +8,19 @@ import skimage.data
 from stego_lib.cli import main
 from stego_lib.codec import training
 from stego_lib.codec.codec import load_codec
-from stego_lib.codec.training import CropDataset, QuantizedDataset, decibels, load_crops, train_codec, validation_images
+from stego_lib.codec.training import (
+    CropDataset,
+    QuantizedDataset,
+    decibels,
+    draw_crops,
+    load_crops,
+    train_codec,
+    validation_latents,
+)
 from stego_lib.images import write_image
 
 TINY = {
+    "block": 8,
     "filters": 8,
     "synthesis_filters": 8,
     "epochs": 2,
@@ -37,17 +46,26 @@ def paths(folder):
     return sorted(folder.iterdir())
 
 
-def test_crops_are_half_whole_photographs_and_half_cuts_and_the_same_for_the_same_seed(photographs):
+def test_crops_are_those_of_photographs_and_the_same_for_the_same_seed(photographs):
     frames, cuts = load_crops(paths(photographs))
     assert {frame.shape for frame in frames} == {cut.shape for cut in cuts} == {(150, 200, 3)}
-    batches = CropDataset(frames, cuts, batch_size=6, steps_per_epoch=2, seed=3)
+    transform = load_codec().coder.transform
+    batches = CropDataset(frames, cuts, transform, batch_size=6, steps_per_epoch=2, seed=3)
     inputs, targets = batches[1]
-    assert inputs["image"].shape == (6, 64, 64, 3)
-    assert 0 <= inputs["image"].min() < inputs["image"].max() <= 1
+    assert inputs["latents"].shape == (6, 16, 16, transform.depth)
     assert inputs["index"].shape == targets.shape == (6,)
-    np.testing.assert_array_equal(CropDataset(frames, cuts, 6, 2, 3)[1][0]["image"], inputs["image"])
+    again = CropDataset(frames, cuts, transform, batch_size=6, steps_per_epoch=2, seed=3)
+    np.testing.assert_array_equal(again[1][0]["latents"], inputs["latents"])
     batches.set_epoch(1)
-    assert not np.array_equal(batches[1][0]["image"], inputs["image"])
+    assert not np.array_equal(batches[1][0]["latents"], inputs["latents"])
+
+
+@pytest.mark.parametrize("block", [4, 8, 16])
+def test_crops_have_one_size_whatever_the_photographs_have(photographs, block):
+    crops = draw_crops(*load_crops(paths(photographs)), 6, block, np.random.default_rng(0))
+    assert crops.shape == (6, 18 * block, 18 * block, 3)
+    assert crops.dtype == np.uint8
+    assert crops.std((1, 2, 3)).min() > 10
 
 
 def test_large_photographs_are_reduced_and_cut(tmp_path):
@@ -76,16 +94,17 @@ def test_decibels_are_those_of_the_mean_squared_error_of_every_image():
 
 
 def test_the_synthesis_learns_on_what_the_codec_makes_of_crops(photographs):
-    codec = load_codec()
-    crops = CropDataset(*load_crops(paths(photographs)), batch_size=8, steps_per_epoch=2)
-    batches = QuantizedDataset(codec, crops, batch_size=5)
-    assert len(batches) == 4
-    inputs, targets = batches[3]
-    assert inputs["values"].shape == targets.shape == (1, 16, 16, 48)
-    image = np.rint(crops[1][0]["image"] * 255).astype("uint8")[-1:]
-    quantized = codec.quantize(image, int(inputs["index"][0]))
-    np.testing.assert_array_equal(inputs["values"], quantized)
-    np.testing.assert_allclose(targets, codec.analyze(image))
+    coder = load_codec().coder
+    inputs = validation_latents(load_crops(paths(photographs))[1], coder.transform)
+    latents, index = inputs["latents"], inputs["index"]
+    assert sorted(set(index.tolist())) == [256, 384, 512, 640]
+    batches = QuantizedDataset(coder, [(latents[:8], 256), (latents[8:], 512)], batch_size=5)
+    assert len(batches) == 3
+    inputs, targets = batches[2]
+    assert inputs["values"].shape == targets.shape == (2, 16, 16, coder.transform.depth)
+    assert inputs["index"].tolist() == [512, 512]
+    np.testing.assert_array_equal(inputs["values"], coder.quantize(latents[8:], 512).values[-2:])
+    np.testing.assert_array_equal(targets, latents[-2:])
 
 
 @pytest.fixture
@@ -136,9 +155,3 @@ def test_train_codec_names_what_is_wrong(tmp_path, capsys):
     assert "no folder" in capsys.readouterr().err
     with pytest.raises(ValueError, match="`preset` must be one of"):
         train_codec(tmp_path, [], [], preset="huge")
-
-
-def test_validation_images_are_whole_photographs_and_the_middles_of_cuts(photographs):
-    inputs = validation_images(*load_crops(paths(photographs)))
-    assert inputs["image"].shape == (24, 64, 64, 3)
-    assert sorted(set(inputs["index"].tolist())) == [256, 352, 416, 480]

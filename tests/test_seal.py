@@ -1,5 +1,6 @@
 import hashlib
 import os
+import struct
 
 import pytest
 
@@ -53,3 +54,49 @@ def test_the_key_is_that_of_scrypt_and_never_in_the_text_of_the_object(salt):
     assert seal.seed == keys[32:]
     assert "passphrase" not in repr(seal)
     assert repr(keys[:32]) not in repr(vars(seal))
+
+
+def test_messages_are_those_of_chacha20_poly1305_computed_independently():
+    """Key stream and tag of RFC 8439, with the key of scrypt, a nonce and associated data; in plain Python."""
+    salt, nonce, data, associated = bytes(range(16)), 5, b"Ladies and Gentlemen of the class of '99", b"a header"
+    key = hashlib.scrypt(b"a passphrase", salt=salt, n=2**15, r=8, p=1, maxmem=2**26, dklen=64)[:32]
+    stream = b"".join(chacha20_block(key, counter, nonce.to_bytes(12, "little")) for counter in range(3))
+    expected = bytes(x ^ y for x, y in zip(data, stream[64:], strict=False))
+    padded = associated + bytes(-len(associated) % 16) + expected + bytes(-len(expected) % 16)
+    padded += len(associated).to_bytes(8, "little") + len(expected).to_bytes(8, "little")
+    expected += poly1305(stream[:32], padded)
+    assert Seal("a passphrase", salt).encrypt(nonce, data, associated_data=associated) == expected
+
+
+def chacha20_block(key, counter, nonce):
+    words = list(struct.unpack("<16I", b"expand 32-byte k" + key + counter.to_bytes(4, "little") + nonce))
+    start = words.copy()
+
+    def quarter_round(*places):
+        a, b, c, d = (words[place] for place in places)
+        for shift in (16, 8):
+            a = (a + b) % 2**32
+            d = rotated(d ^ a, shift)
+            c = (c + d) % 2**32
+            b = rotated(b ^ c, {16: 12, 8: 7}[shift])
+        for place, word in zip(places, (a, b, c, d), strict=True):
+            words[place] = word
+
+    for _ in range(10):
+        for column in range(4):
+            quarter_round(column, column + 4, column + 8, column + 12)
+        for diagonal in range(4):
+            quarter_round(*((4 * row + (diagonal + row) % 4) for row in range(4)))
+    return struct.pack("<16I", *((x + y) % 2**32 for x, y in zip(words, start, strict=True)))
+
+
+def rotated(word, shift):
+    return (word << shift | word >> (32 - shift)) % 2**32
+
+
+def poly1305(key, message):
+    r, s = int.from_bytes(key[:16], "little") & 0x0FFFFFFC0FFFFFFC0FFFFFFC0FFFFFFF, int.from_bytes(key[16:], "little")
+    total = 0
+    for start in range(0, len(message), 16):
+        total = (total + int.from_bytes(message[start : start + 16] + b"\1", "little")) * r % (2**130 - 5)
+    return ((total + s) % 2**128).to_bytes(16, "little")

@@ -1,4 +1,5 @@
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ from PIL import Image
 from scipy.stats import chisquare
 
 import stego_lib
-from stego_lib.codec.codec import _head
+from stego_lib.codec.container import LATENTS, Stream, pack
+from stego_lib.hiding import payload as payload_module
 from stego_lib.hiding import stego as stego_module
 from stego_lib.hiding.filling import embed
-from stego_lib.hiding.seal import Seal
+from stego_lib.hiding.payload import HEADER, VERSION, make_payload
+from stego_lib.hiding.seal import SALT, Seal
 from stego_lib.hiding.stego import (
     AlteredError,
     CapacityError,
@@ -87,7 +90,7 @@ def test_a_wrong_passphrase_and_an_innocent_photograph_cannot_be_told_apart(cove
             reveal(image, passphrase)
         messages.add(str(error.value))
     assert len(messages) == 1
-    assert "passphrase is another one" in messages.pop()
+    assert "hidden with another passphrase" in messages.pop()
 
 
 def test_a_changed_sample_is_noticed_or_does_no_harm(hidden):
@@ -118,11 +121,11 @@ def test_the_same_inputs_give_another_stego_image_every_time(cover, secret, hidd
     assert np.mean(residues == others) == pytest.approx(0.25, abs=0.02)
 
 
-@pytest.mark.filterwarnings("ignore:The cover is black and white")
-def test_residues_are_uniform_and_tell_nothing_of_the_secret(cover):
+@pytest.mark.filterwarnings("ignore:The cover is grey")
+def test_residues_are_uniform_and_tell_nothing_of_the_secret(cover, secret):
     for image in (cover, np.zeros_like(cover), np.full_like(cover, 255)):
         for passphrase in ("a passphrase", None):
-            stego = hide(image, np.zeros((64, 64, 3), "uint8"), passphrase, bits=3)
+            stego = hide(image, secret, passphrase, bits=3)
             assert chisquare(np.bincount(stego.reshape(-1) % 8, minlength=8)).pvalue > 1e-7
 
 
@@ -143,8 +146,9 @@ def test_arguments_are_checked(cover, secret):
 
 
 def test_what_does_not_fit_is_refused_with_the_remedy(cover, secret):
-    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), "uint8")
-    with pytest.raises(CapacityError, match=r"no room: take one of 16x16"):
+    blocks = np.random.default_rng(0).choice(np.uint8([0, 255]), (16, 16, 3))
+    noise = blocks.repeat(8, 0).repeat(8, 1)  # which no step makes so coarse that it fits
+    with pytest.raises(CapacityError, match=r"too small: take one of 16x16"):
         hide(cover[:8, :8], secret)
     with pytest.raises(CapacityError, match=r"bits=1 .* take more bits, a larger cover or a smaller secret"):
         hide(cover[:16, :16], noise, bits=1)
@@ -153,18 +157,16 @@ def test_what_does_not_fit_is_refused_with_the_remedy(cover, secret):
 
 
 def test_forged_headers_and_bombs_are_refused(cover):
-    salt = bytes(16)
+    salt = bytes(SALT)
     seal = Seal(None, salt)
     for bits, length in ((0, 50), (9, 50), (1, 10**6), (4, 2**32 - 1)):
-        header = struct.pack("<BBI", 1, bits, length)
-        stego = embed(cover, salt + seal.encrypt(0, header), b"", 1, seal.seed)
+        header = struct.pack("<BBI", VERSION, bits, length)
+        stego = embed(cover, salt + seal.encrypt(0, header), b"", bits=1, seed=seal.seed)
         with pytest.raises(AlteredError):
             reveal(stego)
-    bomb = _head((10000, 10000), 300, b"") + b""
-    header = struct.pack("<BBI", 1, 1, len(bomb) + 16)
-    stego = embed(cover, salt + seal.encrypt(0, header), seal.encrypt(1, bomb, associated_data=header), 1, seal.seed)
+    bomb = make_payload(pack(Stream(LATENTS, 10000, 10000, b"", 300)), None, bits=1)
     with pytest.raises(ValueError, match="are allowed"):
-        reveal(stego)
+        reveal(embed(cover, bomb.header, bomb.body, bits=1, seed=bomb.seed))
     with pytest.raises(CapacityError, match="64 times the pixels"):
         hide(cover[:16, :16], np.zeros((256, 300, 3), "uint8"))
 
@@ -176,7 +178,7 @@ def test_a_poor_secret_is_warned_of(cover, secret):
 
 
 def test_a_grey_cover_is_warned_of(cover, secret):
-    with pytest.warns(UserWarning, match="The cover is black and white"):
+    with pytest.warns(UserWarning, match="The cover is grey"):
         hide(cover[..., :1].repeat(3, -1), secret, bits=2)
 
 
@@ -222,15 +224,71 @@ def test_nothing_is_written_that_does_not_read_back(cover, secret, tmp_path, mon
     assert [path.name for path in tmp_path.iterdir()] == ["cover.png"]
 
 
-def test_an_image_of_a_later_format_is_named(cover, secret, monkeypatch):
-    monkeypatch.setattr(stego_module, "VERSION", 2)
-    monkeypatch.setattr(stego_module, "_extract", lambda stego, passphrase: seen.append(stego) or b"")
-    seen = []
-    with pytest.raises(AlteredError):
-        hide(cover, secret, "x", bits=1)
+def test_an_image_of_a_later_format_is_named(cover, monkeypatch):
+    monkeypatch.setattr(payload_module, "VERSION", VERSION + 1)
+    payload = make_payload(b"1234", "x", bits=1)
     monkeypatch.undo()
-    with pytest.raises(ValueError, match="format 2, and only 1"):
-        reveal(seen[0], "x")
+    stego = embed(cover, payload.header, payload.body, bits=1, seed=payload.seed)
+    with pytest.raises(ValueError, match=f"format {VERSION + 1}, and only {VERSION}"):
+        reveal(stego, "x")
+
+
+def test_images_of_an_earlier_cost_of_scrypt_still_open(cover, monkeypatch):
+    stego = hide(cover, cover[:64, :64], "x", bits=2)
+    monkeypatch.setattr(payload_module, "COSTS", (2**14, 2**15))
+    assert reveal(stego, "x").shape == (64, 64, 3)
+    with pytest.raises(NothingHiddenError):
+        reveal(stego, "y")
+    monkeypatch.setattr(payload_module, "COSTS", (2**14,))
+    with pytest.raises(NothingHiddenError):
+        reveal(stego, "x")
+
+
+@pytest.mark.parametrize("passphrase", [b"", b"a passphrase", 0, False, 1.5, ["a"]])
+def test_a_passphrase_of_another_type_never_means_everybody(cover, secret, passphrase):
+    with pytest.raises(TypeError, match="`passphrase` must be a string, or None"):
+        hide(cover, secret, passphrase, bits=1)
+    with pytest.raises(TypeError, match="`passphrase` must be a string, or None"):
+        reveal(cover, passphrase)
+
+
+@pytest.mark.parametrize("bits", [None, 1, 4])
+def test_what_comes_back_exactly_needs_no_more_of_the_cover(cover, secret, bits):
+    hidden = hide(cover, secret[:12, :12], bits=bits, details=True)
+    assert hidden.secret_psnr == np.inf
+    assert (hidden.stego != cover).mean() < 8 * (hidden.num_bytes + HEADER + 16) / cover.size
+
+
+def test_a_secret_that_is_a_small_jpeg_file_comes_back_exactly(cover, secret, tmp_path):
+    write_image(tmp_path / "cover.png", cover)
+    Image.fromarray(secret).save(tmp_path / "secret.jpg", quality=50)
+    hidden = hide_file(tmp_path / "cover.png", tmp_path / "secret.jpg", tmp_path / "stego.png", "x", quality=np.inf)
+    assert hidden.num_bytes < (tmp_path / "secret.jpg").stat().st_size
+    revealed = reveal_file(tmp_path / "stego.png", tmp_path / "revealed.png", "x")
+    np.testing.assert_array_equal(revealed, read_image(tmp_path / "secret.jpg"))
+
+
+def test_several_threads_hide_and_reveal_their_own_pictures(cover, secret):
+    secrets = [np.roll(secret[:64, :64], 11 * number, 0) for number in range(6)]
+
+    def through(job):
+        number, image = job
+        return reveal(hide(cover, image, f"passphrase {number}", bits=2), f"passphrase {number}")
+
+    with ThreadPoolExecutor(6) as pool:
+        for image, revealed in zip(secrets, pool.map(through, enumerate(secrets)), strict=True):
+            assert image_psnr(image, revealed) > 38
+
+
+def test_capacity_with_a_quality_is_about_what_that_takes(cover, secret):
+    for quality in (32, 45):
+        hidden = hide(cover, secret, quality=quality, details=True)
+        row = capacity(cover, secret, quality=quality)[hidden.bits - 1]
+        assert row.num_bytes == pytest.approx(hidden.num_bytes, rel=0.05)
+        assert row.secret_psnr == quality
+        assert row.cover_psnr == pytest.approx(hidden.cover_psnr, abs=0.5)
+    assert np.isnan(capacity(cover[:32, :32], secret, quality=60)[0].secret_psnr)
+    assert capacity(cover, secret[:40, :40], quality=np.inf)[0].num_bytes < secret[:40, :40].size
 
 
 def test_public_names_are_at_the_top():

@@ -1,27 +1,29 @@
-"""From distributions to integers: tables of probabilities, and quantization along a trellis."""
+"""Entropy coding: tables of probabilities in integers, and a range coder, compiled by numba.
 
-from concurrent.futures import ThreadPoolExecutor
+Both sides of the range coder compute with integers alone, so that every machine writes and reads the same bytes.
+"""
 
-import constriction
 import numpy as np
+from numba import njit
 
-from stego_lib.codec.networks import FRACTIONS, SCALES
-
+FRACTIONS = 8  # a mean is rounded to eighths of a unit
+LEVELS = 72  # scales of a distribution,
+LEVELS_PER_OCTAVE = 6  # a sixth of an octave apart
+SCALES = 2.0 ** (np.arange(LEVELS) / LEVELS_PER_OCTAVE - 4)  # in units: 1/16 to 229
 PRECISION = 24  # bits of a probability
+TOTAL = 1 << PRECISION
 ESCAPE_BITS = 16  # of a value that no table reaches
-CHUNK = 32768  # chains that a thread quantizes at once; many small arrays would have threads wait for each other
+# Where a table ends: with the widest of the mixed distributions 4.5 times as wide as the scale, the probability that a
+# value is beyond 12 scales is e^-2.7 of that one, a few thousandths; 3 keeps narrow tables useful, 1200 bounds memory.
+LARGEST_SYMBOLS = np.minimum((12 * SCALES).astype(int) + 3, 1200)
 
-# A chain of values goes through four states; 0 and 1 allow even values, 2 and 3 odd ones and zero. The symbol of a
-# value is its place among those allowed, and the parity of the symbol leads to the next state.
-NEXT_STATE = np.array([[0, 2], [2, 0], [1, 3], [3, 1]], "uint8")
-# Seen from the next state, the two states before it, and which values lead there: even ones with even and odd symbols
-# (0, 1), odd ones with even and odd symbols (2, 3).
-STATE_BEFORE = np.array([[0, 1], [2, 3], [0, 1], [3, 2]], "uint8")
-VALUES_BEFORE = np.array([[0, 1], [2, 3], [1, 0], [2, 3]], "uint8")
+LOW_BITS = 48  # of the interval of the range coder; the 8 bits above its 40 leave while it shrinks
+LOW_MASK = (1 << LOW_BITS) - 1
+SMALLEST_RANGE = 1 << (LOW_BITS - 8)
 
 
-def cumulated_masses(weights, ratios):
-    """Integrates the distributions of all scales, as integers: whoever has these numbers computes the same tables.
+def cumulative_distributions(weights, ratios):
+    """Integrates mixtures of logistic distributions, as integers: whoever has these numbers computes the same tables.
 
     Args:
         weights: Of the logistic distributions that are mixed.
@@ -31,73 +33,55 @@ def cumulated_masses(weights, ratios):
         List of int32 arrays, one for each of the `SCALES`: the probability of a value below 0, 1/8, 2/8 ... in units
         of 2^-24.
     """
-    masses = []
-    for scale in SCALES:
-        reach = min(int(12 * scale) + 3, 1200)
-        x = np.arange(FRACTIONS * (2 * reach + 2)) / FRACTIONS
+    cdfs = []
+    for scale, largest in zip(SCALES, LARGEST_SYMBOLS, strict=True):
+        x = np.arange(FRACTIONS * (2 * largest + 2)) / FRACTIONS
         exponents = [np.minimum(x / (scale * ratio), 80) for ratio in np.float64(ratios)]
         below = sum(weight / (1 + np.exp(-e)) for weight, e in zip(np.float64(weights), exponents, strict=True))
-        masses.append(np.rint(2**PRECISION * below).astype("int32"))
-    return masses
+        cdfs.append(np.rint(TOTAL * below).astype("int32"))
+    return cdfs
 
 
 class Tables:
     """Probabilities of symbols: a table for every quantizer (even, odd), scale, and fraction of the mean.
 
+    The table of the even quantizer, level `l` and fraction `f` has the index `l * FRACTIONS + f`; those of the odd
+    quantizer follow, `num_even` further. In the flat arrays, symbol `s` of a table stands at `middle + s`, and the
+    escape, for symbols beyond `largest`, after the last symbol.
+
     Args:
-        masses: What `cumulated_masses` returns.
+        cdfs: List of int32 arrays that `cumulative_distributions` returns.
+
+    Attributes:
+        cdf: int64 array, the cumulative probability below every symbol, 2^24 at the end of a table.
+        bits: float32 array of the same shape, what every symbol costs.
+        middle: int64 array, one for every table.
+        largest: int64 array, the largest symbol of every table.
+        num_even: Number of tables of one quantizer.
     """
 
-    def __init__(self, masses):
-        self.probabilities, reaches, self._models = [], [], {}
+    def __init__(self, cdfs):
+        tables, largest = [], []
         for odd in (False, True):
-            for below in masses:
-                reach = len(below) // (2 * FRACTIONS) - 1
-                cells = _cells(np.arange(-reach, reach + 1), odd)
+            for cdf in cdfs:
+                largest_symbol = len(cdf) // (2 * FRACTIONS) - 1
+                low, high = _decision_bounds(np.arange(-largest_symbol, largest_symbol + 1), odd=odd)
                 for fraction in range(-FRACTIONS // 2, FRACTIONS // 2):
-                    low, high = (_below(below, FRACTIONS * cell - fraction) for cell in cells)
-                    escape = 2**PRECISION - (high - low).sum()
-                    self.probabilities.append(np.maximum(np.append(high - low, escape), 1))
-                    reaches.append(reach)
-        self.reach = np.array(reaches, "int32")
-        starts = np.cumsum([0] + [len(p) for p in self.probabilities[:-1]]).astype("int32")
-        self._middle = starts + self.reach
-        self._bits = np.concatenate([np.log2(p.sum() / p) for p in self.probabilities]).astype("float32")
-        self._bits[self._middle + self.reach + 1] += ESCAPE_BITS
-
-    def __len__(self):
-        return len(self.probabilities)
-
-    def bits(self, tables, symbols):
-        """Looks up what symbols cost.
-
-        Args:
-            tables: Integer array.
-            symbols: Integer array of the same shape.
-
-        Returns:
-            float32 array of the same shape.
-        """
-        reach = self.reach[tables]
-        return self._bits[self._middle[tables] + np.where(np.abs(symbols) <= reach, symbols, reach + 1)]
-
-    def model(self, table):
-        """Builds the entropy model of a table, or finds it again.
-
-        Args:
-            table: Integer.
-
-        Returns:
-            Categorical distribution over the symbols from `-reach` to `reach`, and the escape.
-        """
-        if table not in self._models:
-            probabilities = self.probabilities[table].astype("float64")
-            self._models[table] = constriction.stream.model.Categorical(probabilities, perfect=False)
-        return self._models[table]
+                    masses = _below(cdf, FRACTIONS * high - fraction) - _below(cdf, FRACTIONS * low - fraction)
+                    tables.append(_probabilities(np.append(masses, TOTAL - masses.sum())))
+                    largest.append(largest_symbol)
+        self.largest = np.array(largest, "int64")
+        lengths = np.array([len(table) + 1 for table in tables])  # one more for the end
+        self.middle = np.cumsum(lengths) - lengths + self.largest
+        self.cdf = np.concatenate([np.append(0, np.cumsum(table)) for table in tables]).astype("int64")
+        bits = [np.append(PRECISION - np.log2(table), 0) for table in tables]
+        self.bits = np.concatenate(bits).astype("float32")
+        self.bits[self.middle + self.largest + 1] += ESCAPE_BITS
+        self.num_even = len(tables) // 2
 
 
-def _cells(symbols, odd):
-    """Where the values nearest to those of the symbols begin and end."""
+def _decision_bounds(symbols, *, odd):
+    """Where the values that are nearest to those of the symbols begin and end."""
     low, high = 2 * symbols - 1.0, 2 * symbols + 1.0
     if odd:
         low, high = low - np.sign(symbols), high - np.sign(symbols)
@@ -106,78 +90,215 @@ def _cells(symbols, odd):
     return low, high
 
 
-def _below(masses, position):
+def _below(cdf, position):
     position = position.astype("int32")
-    mass = masses[np.minimum(np.abs(position), len(masses) - 1)]
-    return np.where(position < 0, 2**PRECISION - mass, mass)
+    mass = cdf[np.minimum(np.abs(position), len(cdf) - 1)].astype("int64")
+    return np.where(position < 0, TOTAL - mass, mass)
 
 
-def quantize(latents, tables, numbers, active, multiplier):
-    """Finds the cheapest way through the trellis, for many chains of latents at once.
+def _probabilities(masses):
+    """At least 1 for every symbol, 2^24 in all: what is too much is taken from the likeliest."""
+    probabilities = np.maximum(masses, 1)
+    probabilities[probabilities.argmax()] -= probabilities.sum() - TOTAL
+    return probabilities
 
-    Trellis-coded quantization comes within half a decibel of what vectors of any length could gain, up to 1.5 dB;
-    here, as in the dependent quantization of VVC, the price of a way is its squared error and its bits.
+
+class RangeEncoder:
+    """Writes symbols into bytes.
 
     Args:
-        latents: float32 array of shape `(length, chains)`, in units of the step, relative to their centres.
         tables: `Tables`.
-        numbers: uint16 array of the same shape, their tables for even values.
-        active: Boolean array of the same shape, false for latents that are not coded and remain 0.
-        multiplier: The squared error that is worth a bit.
-
-    Returns:
-        Values, int16 array of the same shape, and whether each is one of the odd quantizer, boolean array.
 
     Reference:
-        [Marcellin and Fischer, 1990](https://doi.org/10.1109/26.46532),
-        [Schwarz et al., 2019](https://doi.org/10.1109/DCC.2019.00012)
+        [Martin, 1979](https://sachingarg.com/compression/entropy_coding/range_coder.pdf) (range encoding)
     """
-    values, odd = np.zeros(latents.shape, "int16"), np.zeros(latents.shape, bool)
 
-    def work(start):
-        part = slice(start, start + CHUNK)
-        values[:, part], odd[:, part] = _quantize(
-            latents[:, part], tables, numbers[:, part], active[:, part], multiplier
+    def __init__(self, tables):
+        self.tables = tables
+        self._state = np.array([0, LOW_MASK], "int64")  # low end and size of the interval
+        self._chunks = []
+
+    def encode(self, table_indices, symbols, values):
+        """Writes the symbols of one pass.
+
+        Args:
+            table_indices: uint16 array, the table of every symbol.
+            symbols: int16 array of the same shape.
+            values: int16 array of the same shape, written as they are where the table does not reach the symbol.
+        """
+        tables = self.tables
+        # At most 24 bits for a symbol, and 16 for what the table does not reach.
+        room = 5 * len(symbols) + 8
+        carry, chunk = _encode(
+            self._state, tables.cdf, tables.middle, tables.largest, table_indices, symbols, values, room
+        )
+        if carry:
+            self._carry()
+        self._chunks.append(bytearray(chunk))
+
+    def finish(self):
+        """Ends the stream.
+
+        Returns:
+            bytes; zeros at the end are left out.
+        """
+        low, size = (int(number) for number in self._state)
+        for num_bytes in range(LOW_BITS // 8 + 1):
+            unit = 1 << (LOW_BITS - 8 * num_bytes)
+            last = -(-low // unit) * unit
+            if last < low + size:
+                break
+        if last >> LOW_BITS:
+            self._carry()
+        data = b"".join(map(bytes, self._chunks)) + (last & LOW_MASK).to_bytes(LOW_BITS // 8, "big")[:num_bytes]
+        return data.rstrip(b"\0")
+
+    def _carry(self):
+        """Adds 1 to the number that the bytes written so far make."""
+        for chunk in reversed(self._chunks):
+            for position in reversed(range(len(chunk))):
+                chunk[position] = (chunk[position] + 1) % 256
+                if chunk[position]:
+                    return
+
+
+class RangeDecoder:
+    """Reads symbols from bytes.
+
+    Args:
+        tables: `Tables`.
+        data: bytes that `RangeEncoder.finish` returned.
+    """
+
+    def __init__(self, tables, data):
+        self.tables = tables
+        self._data = np.frombuffer(data, "uint8")
+        first = int.from_bytes(data[: LOW_BITS // 8].ljust(LOW_BITS // 8, b"\0"), "big")
+        self._state = np.array([first, LOW_MASK, LOW_BITS // 8], "int64")  # offset in the interval, its size, position
+
+    def decode(self, table_indices, centres, chain_length, next_state):
+        """Reads the values of one pass, which go along chains through the trellis.
+
+        Args:
+            table_indices: uint16 array, the table of every value for the even quantizer.
+            centres: int16 array of the same shape, what the values are relative to.
+            chain_length: Values of a chain; the last chain may be shorter.
+            next_state: int64 array of shape `(4, 2)`, the state of the trellis after a state and the parity of a
+                symbol.
+
+        Returns:
+            Values relative to the centres, int16 array of the same shape.
+        """
+        tables = self.tables
+        return _decode(
+            self._state,
+            self._data,
+            tables.cdf,
+            tables.middle,
+            tables.largest,
+            tables.num_even,
+            table_indices,
+            centres,
+            chain_length,
+            next_state,
         )
 
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(work, range(0, latents.shape[1], CHUNK)))
-    return values, odd
+    def is_exhausted(self):
+        """Tells whether all bytes have been read, as after a whole stream."""
+        return self._state[2] >= len(self._data)
 
 
-def _quantize(latents, tables, numbers, active, multiplier):
-    length, chains = latents.shape
-    price = np.full((4, chains), np.inf, "float32")
-    price[0] = 0
-    values = np.zeros((length, 4, chains), "int16")
-    second = np.zeros((length, 4, chains), bool)
-    for i, x in enumerate(latents):
-        size, sign = np.abs(x), np.where(x < 0, np.float32(-1), np.float32(1))
-        nearest = np.stack(
-            [
-                4 * np.rint(x / 4),
-                4 * np.rint((x - 2) / 4) + 2,
-                sign * np.maximum(4 * np.rint((size + 1) / 4) - 1, 0),
-                sign * (4 * np.rint((size - 1) / 4) + 1),
-            ]
-        )
-        number = numbers[i] + np.array([[0], [0], [1], [1]], "uint16") * np.uint16(len(tables) // 2)
-        symbols = nearest.astype("int32")
-        symbols[2:] += np.sign(symbols[2:])
-        prices = (x - nearest) ** 2 + multiplier * tables.bits(number, symbols // 2)
-        zero = x**2 + multiplier * tables.bits(number[::2], np.zeros((2, chains), "int32"))
-        nearest[::2][zero < prices[::2]] = 0
-        prices[::2] = np.minimum(prices[::2], zero)
-        values[i] = nearest
-        ways = price[STATE_BEFORE] + prices[VALUES_BEFORE]
-        second[i] = ways[:, 1] < ways[:, 0]
-        price = np.where(active[i], ways.min(1), price)
-    state = price.argmin(0).astype("uint8")
-    result, odd, every = np.zeros((length, chains), "int16"), np.zeros((length, chains), bool), np.arange(chains)
-    for i in reversed(range(length)):
-        way = second[i, state, every].astype("uint8")
-        allowed = VALUES_BEFORE[state, way]
-        result[i] = np.where(active[i], values[i, allowed, every], 0)
-        odd[i] = allowed > 1
-        state = np.where(active[i], STATE_BEFORE[state, way], state)
-    return result, odd
+@njit(cache=True, nogil=True)
+def _encode(state, cdf, middle, largest, table_indices, symbols, values, room):
+    """Returns whether 1 is to be added to what was written before, and the bytes."""
+    low, size = state
+    data, length, carry = np.empty(room, np.uint8), 0, False
+    for i in range(len(symbols)):
+        table, symbol = table_indices[i], np.int64(symbols[i])
+        escaped = abs(symbol) > largest[table]
+        position = middle[table] + (largest[table] + 1 if escaped else symbol)
+        for step in range(2 if escaped else 1):
+            if step == 0:
+                unit = size >> PRECISION
+                low += unit * cdf[position]
+                size = unit * (cdf[position + 1] - cdf[position])
+            else:
+                unit = size >> ESCAPE_BITS
+                low += unit * (np.int64(values[i]) + (1 << (ESCAPE_BITS - 1)))
+                size = unit
+            if low > LOW_MASK:
+                low &= LOW_MASK
+                back = length - 1
+                while back >= 0 and data[back] == 255:
+                    data[back] = 0
+                    back -= 1
+                if back >= 0:
+                    data[back] += 1
+                else:
+                    carry = True
+            while size < SMALLEST_RANGE:
+                data[length] = low >> (LOW_BITS - 8)
+                length += 1
+                low = (low << 8) & LOW_MASK
+                size <<= 8
+    state[0], state[1] = low, size
+    return carry, data[:length].copy()
+
+
+@njit(cache=True, nogil=True)
+def _decode(state, data, cdf, middle, largest, num_even, table_indices, centres, chain_length, next_state):
+    offset, size, read = state
+    result = np.empty(len(table_indices), np.int16)
+    trellis = 0
+    for i in range(len(table_indices)):
+        if i % chain_length == 0:
+            trellis = 0
+        odd = trellis >> 1
+        table = table_indices[i] + odd * num_even
+        unit = size >> PRECISION
+        target = min(offset // unit, TOTAL - 1)
+        # The symbol is looked for from 0 outwards, where it probably is, and by bisection further out.
+        low = middle[table]
+        first, last = low - largest[table], low + largest[table] + 1
+        if target >= cdf[low]:
+            step = 1
+            while low + step <= last and target >= cdf[low + step]:
+                low += step
+                step *= 2
+            high = min(low + step, last + 1)
+        else:
+            step, high = 1, low
+            while high - step >= first and target < cdf[high - step]:
+                high -= step
+                step *= 2
+            low = max(high - step, first)
+        while high - low > 1:
+            between = (low + high) // 2
+            if target >= cdf[between]:
+                low = between
+            else:
+                high = between
+        offset -= unit * cdf[low]
+        size = unit * (cdf[low + 1] - cdf[low])
+        while size < SMALLEST_RANGE:
+            offset = ((offset << 8) | (data[read] if read < len(data) else 0)) & LOW_MASK
+            size <<= 8
+            read += 1
+        symbol = low - middle[table]
+        if symbol > largest[table]:
+            unit = size >> ESCAPE_BITS
+            number = min(offset // unit, (1 << ESCAPE_BITS) - 1)
+            offset -= unit * number
+            size = unit
+            while size < SMALLEST_RANGE:
+                offset = ((offset << 8) | (data[read] if read < len(data) else 0)) & LOW_MASK
+                size <<= 8
+                read += 1
+            value = number - (1 << (ESCAPE_BITS - 1)) - centres[i]
+            symbol = (value + odd * np.sign(value)) // 2
+        else:
+            value = 2 * symbol - odd * np.sign(symbol)
+        result[i] = value
+        trellis = next_state[trellis, symbol & 1]
+    state[0], state[1], state[2] = offset, size, read
+    return result

@@ -7,25 +7,26 @@ from keras import ops
 from tqdm.auto import tqdm
 
 from stego_lib.codec.codec import FORMAT, Codec
-from stego_lib.codec.entropy import cumulated_masses
-from stego_lib.codec.networks import (
-    ContextModel,
-    RateModel,
-    build_analysis,
-    build_synthesis,
-    principal_components,
-)
-from stego_lib.data import augment, random_crop, read_each
-from stego_lib.images import read_image, to_float
+from stego_lib.codec.entropy import cumulative_distributions
+from stego_lib.codec.networks import ContextModel, build_synthesis
+from stego_lib.codec.rate_model import RateModel
+from stego_lib.codec.scaling import PER_OCTAVE
+from stego_lib.codec.transform import Transform, design_lapping, principal_components
+from stego_lib.data import augment, read_each
+from stego_lib.images import read_image
 from stego_lib.models import jit_compile
 from stego_lib.optimizers import ConvMuon
 from stego_lib.training import fingerprint, learning_rate_schedule, prepare_folder, resumable_callbacks, verbosity
 
-CROP = 64
+SIDE = 16  # of the crops, in latents; around them there is a margin of one, which is filtered but not coded
+CUT = 384  # pixels, the side of what is kept of a photograph at its own resolution
+FRAME = 256  # pixels, the short side of what is kept of a whole photograph
+SMALLEST = 64  # pixels, the short side of a photograph, and of whole ones that are reduced
 GROUP = 32  # crops quantized at once, with one step
-FINEST, COARSEST = 160, 608  # of the steps trained on: 0.7 to 90 grey levels
+FINEST, COARSEST = 160, 740  # of the steps trained on: 0.7 to 380 grey levels
 CODEC_PRESETS = {
     "small": {  # two minutes on two CPU cores
+        "block": 8,
         "filters": 32,
         "synthesis_filters": 32,
         "epochs": 3,
@@ -36,14 +37,15 @@ CODEC_PRESETS = {
         "batch_size": 16,
         "learning_rate": 2e-3,
     },
-    "default": {  # an hour and a half on two CPU cores
+    "default": {  # four hours on two CPU cores
+        "block": 8,
         "filters": 96,
-        "synthesis_filters": 48,
-        "epochs": 50,
+        "synthesis_filters": 64,
+        "epochs": 60,
         "steps_per_epoch": 400,
         "synthesis_epochs": 20,
         "synthesis_steps_per_epoch": 400,
-        "synthesis_crops": 16384,
+        "synthesis_crops": 8192,
         "batch_size": 16,
         "learning_rate": 2e-3,
     },
@@ -72,39 +74,40 @@ def load_crops(photographs, seed=0):
         number, photograph = numbered
         image = photograph if isinstance(photograph, np.ndarray) else read_image(photograph)
         height, width, _ = image.shape
-        if min(height, width) < CROP:
+        if min(height, width) < SMALLEST:
             name = f"Photograph {number}" if isinstance(photograph, np.ndarray) else photograph
-            raise ValueError(f"{name} is smaller than {CROP}x{CROP} pixels.")
+            raise ValueError(f"{name} is smaller than {SMALLEST}x{SMALLEST} pixels.")
         generator = np.random.default_rng((seed, number))
-        top, left = generator.integers(max(height - 384, 0) + 1), generator.integers(max(width - 384, 0) + 1)
-        ratio = max(min(height, width) / 256, 1)
+        top, left = (generator.integers(max(side - CUT, 0) + 1) for side in (height, width))
+        ratio = max(min(height, width) / FRAME, 1)
         frame = cv2.resize(image, (round(width / ratio), round(height / ratio)), interpolation=cv2.INTER_AREA)
-        return frame, image[top : top + 384, left : left + 384].copy()
+        return frame, image[top : top + CUT, left : left + CUT].copy()
 
     kept = read_each(read, list(enumerate(photographs)))
     if not kept:
-        raise ValueError(f"No photograph of at least {CROP}x{CROP} pixels is left to train on.")
+        raise ValueError(f"No photograph of at least {SMALLEST}x{SMALLEST} pixels is left to train on.")
     return [frame for frame, _ in kept], [cut for _, cut in kept]
 
 
 class CropDataset(keras.utils.PyDataset):
-    """Batches for the context model: one half whole photographs at 64x64 pixels, the other half 64x64 pixels of them.
+    """Batches for the context model: one half photographs at their own resolution, the other half reduced ones.
 
     Args:
         frames: Whole photographs, list of uint8 arrays.
         cuts: What was cut from them at their own resolution, list of uint8 arrays.
+        transform: `Transform` of the crops.
         batch_size: Images per batch. Defaults to `16`.
         steps_per_epoch: Batches per epoch. Defaults to `400`.
         seed: Integer. Defaults to `0`.
 
     Returns:
-        Each item is a dictionary of `image`, float32 in [0, 1] of shape `(batch, 64, 64, 3)`, and `index` of the step,
-        drawn evenly, so that the steps are spread evenly over octaves; and zeros, for want of a target.
+        Each item is a dictionary of `latents`, float32 array of shape `(batch, 16, 16, depth)`, and `index` of the
+        step, drawn evenly, so that the steps are spread evenly over octaves; and zeros, for want of a target.
     """
 
-    def __init__(self, frames, cuts, batch_size=16, steps_per_epoch=400, seed=0, **kwargs):
+    def __init__(self, frames, cuts, transform, batch_size=16, steps_per_epoch=400, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.frames, self.cuts = frames, cuts
+        self.frames, self.cuts, self.transform = frames, cuts, transform
         self.batch_size, self.steps_per_epoch, self.seed, self.epoch = batch_size, steps_per_epoch, seed, 0
 
     def __len__(self):
@@ -112,12 +115,9 @@ class CropDataset(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         generator = np.random.default_rng((self.seed, self.epoch, index))
-        images = []
-        for number, photograph in enumerate(generator.integers(len(self.frames), size=self.batch_size)):
-            image = _shrunk(self.frames[photograph], generator) if number % 2 else self.cuts[photograph]
-            images.append(augment(image, (CROP, CROP), generator))
+        images = draw_crops(self.frames, self.cuts, self.batch_size, self.transform.block, generator)
         indices = generator.integers(FINEST, COARSEST + 1, self.batch_size).astype("int32")
-        return {"image": to_float(np.stack(images)), "index": indices}, np.zeros(self.batch_size, "float32")
+        return {"latents": self.transform.analyze(images)[:, 1:-1, 1:-1], "index": indices}, np.zeros(self.batch_size)
 
     def set_epoch(self, epoch):
         """Chooses the batches of an epoch.
@@ -128,20 +128,38 @@ class CropDataset(keras.utils.PyDataset):
         self.epoch = epoch
 
 
-def _shrunk(frame, generator):
-    """The frame, or at least three quarters of each side, at 64x64 pixels."""
-    if generator.random() < 0.5:
-        sides = np.array(frame.shape[:2])
-        frame = random_crop(frame, np.maximum((sides * generator.uniform(0.75, 1, 2)).astype(int), CROP), generator)
-    return cv2.resize(frame, (CROP, CROP), interpolation=cv2.INTER_AREA)
+def draw_crops(frames, cuts, number, block, generator):
+    """Draws crops of 18x18 blocks from photographs, flipped and turned at random.
+
+    Args:
+        frames: Whole photographs, list of uint8 arrays; used reduced, down to a short side of 64 pixels.
+        cuts: What was cut from them at their own resolution, list of uint8 arrays.
+        number: Number of crops.
+        block: Side of a block in pixels.
+        generator: NumPy random generator.
+
+    Returns:
+        uint8 array of shape `(number, 18 * block, 18 * block, 3)`.
+    """
+    size, crops = (SIDE + 2) * block, []
+    for crop, photograph in enumerate(generator.integers(len(frames), size=number)):
+        image = cuts[photograph]
+        if crop % 2:
+            image = frames[photograph]
+            ratio = (SMALLEST / min(image.shape[:2])) ** generator.random()
+            sides = [max(round(side * ratio), SMALLEST) for side in image.shape[1::-1]]
+            image = cv2.resize(image, sides, interpolation=cv2.INTER_AREA)
+        missing = [(0, max(size - side, 0)) for side in image.shape[:2]]
+        crops.append(augment(np.pad(image, (*missing, (0, 0)), "symmetric"), (size, size), generator))
+    return np.stack(crops)
 
 
 class QuantizedDataset(keras.utils.PyDataset):
     """Batches for the synthesis network: what a codec makes of crops.
 
     Args:
-        codec: `Codec` whose context model is trained.
-        crops: Batches of images, as of a `CropDataset`; each is quantized with one step, drawn evenly.
+        coder: `LatentCodec` whose context model is trained.
+        batches: List of `latents` and `index`, as of a `CropDataset`, each for one step.
         batch_size: Images per batch. Defaults to `16`.
         steps_per_epoch: Batches per epoch, drawn at random; `None` means every image once, in order. Defaults to
             `None`.
@@ -151,29 +169,28 @@ class QuantizedDataset(keras.utils.PyDataset):
         Each item is the inputs of the synthesis network, a dictionary, and its target, the latents.
     """
 
-    def __init__(self, codec, crops, batch_size=16, steps_per_epoch=None, seed=0, **kwargs):
+    def __init__(self, coder, batches, batch_size=16, steps_per_epoch=None, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.codec, self.batch_size, self.steps_per_epoch = codec, batch_size, steps_per_epoch
+        self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
         self.seed, self.epoch = seed, 0
-        generator = np.random.default_rng(seed)
-        images, values, indices = [], [], []
-        for number in tqdm(range(len(crops)), desc="Quantizing crops", disable=None):
-            images.append(np.rint(crops[number][0]["image"] * 255).astype("uint8"))
-            indices.append(np.full(len(images[-1]), generator.integers(FINEST, COARSEST + 1), "int32"))
-            values.append(codec.quantize(images[-1], int(indices[-1][0])))
-        self.images, self.values, self.indices = map(np.concatenate, (images, values, indices))
+        latents, values, indices = [], [], []
+        for batch, index in tqdm(batches, desc="Quantizing crops", disable=None):
+            latents.append(batch)
+            values.append(coder.quantize(batch, index).values)
+            indices.append(np.full(len(batch), index, "int32"))
+        self.latents, self.values, self.indices = map(np.concatenate, (latents, values, indices))
 
     def __len__(self):
-        return self.steps_per_epoch or -(-len(self.images) // self.batch_size)
+        return self.steps_per_epoch or -(-len(self.latents) // self.batch_size)
 
     def __getitem__(self, index):
-        chosen = np.arange(len(self.images))[index * self.batch_size : (index + 1) * self.batch_size]
+        chosen = np.arange(len(self.latents))[index * self.batch_size : (index + 1) * self.batch_size]
         if self.steps_per_epoch:
             chosen = np.random.default_rng((self.seed, self.epoch, index)).integers(
-                len(self.images), size=self.batch_size
+                len(self.latents), size=self.batch_size
             )
         inputs = {"values": self.values[chosen].astype("float32"), "index": self.indices[chosen]}
-        return inputs, self.codec.analyze(self.images[chosen])
+        return inputs, self.latents[chosen]
 
     def set_epoch(self, epoch):
         """Chooses the batches of an epoch.
@@ -184,22 +201,24 @@ class QuantizedDataset(keras.utils.PyDataset):
         self.epoch = epoch
 
 
-def validation_images(frames, cuts):
-    """Makes the images by which a codec is judged while it learns.
+def validation_latents(cuts, transform):
+    """Makes what a codec is judged by while it learns.
 
     Args:
-        frames: Whole photographs, list of uint8 arrays.
-        cuts: Cuts from them, list of uint8 arrays.
+        cuts: Cuts from photographs at their own resolution, list of uint8 arrays.
+        transform: `Transform`.
 
     Returns:
-        Inputs of the `RateModel`: every photograph at 64x64 pixels and the middle of its cut, at steps of 2, 5.7, 11
-        and 23 grey levels in turn.
+        Inputs of the `RateModel`: the middle of every cut, at steps of 2, 8, 32 and 128 grey levels in turn.
     """
-    images = [cv2.resize(frame, (CROP, CROP), interpolation=cv2.INTER_AREA) for frame in frames]
+    size, crops = (SIDE + 2) * transform.block, []
     for cut in cuts:
-        top, left = (np.array(cut.shape[:2]) - CROP) // 2
-        images.append(cut[top : top + CROP, left : left + CROP])
-    return {"image": to_float(np.stack(images)), "index": np.resize(np.int32([256, 352, 416, 480]), len(images))}
+        missing = [(0, max(size - side, 0)) for side in cut.shape[:2]]
+        cut = np.pad(cut, (*missing, (0, 0)), "symmetric")
+        top, left = (np.array(cut.shape[:2]) - size) // 2
+        crops.append(cut[top : top + size, left : left + size])
+    latents = transform.analyze(np.stack(crops))[:, 1:-1, 1:-1]
+    return {"latents": latents, "index": np.resize(np.int32([256, 384, 512, 640]), len(latents))}
 
 
 def decibels(targets, outputs):
@@ -244,58 +263,79 @@ def train_codec(folder, train_photographs, validation_photographs, preset="small
     settings = {**CODEC_PRESETS[preset], "seed": seed}
     crops, validation = load_crops(train_photographs, seed), load_crops(validation_photographs, seed)
     folder = prepare_folder(folder, {**settings, "data": fingerprint(*crops[0], *validation[0])}, restart)
-    validation = validation_images(*validation)
-
     keras.utils.set_random_seed(seed)
-    samples = CropDataset(*crops, batch_size=4096, seed=seed)[0][0]["image"]
-    mean, basis, deviations = principal_components(np.rint(samples * 255).astype("uint8"))
-    octaves = np.rint(np.log2(deviations) * 64) / 64
-    rate = RateModel(build_analysis(mean, basis), ContextModel(deviations, octaves, settings["filters"]), seed)
+    coder_content = _train_coder(folder, crops, validation, settings)
+    codec = Codec(coder_content)
+    codec.save(folder / "codec.npz")
+    return codec
+
+
+def _train_coder(folder, crops, validation, settings):
+    seed, block = settings["seed"], settings["block"]
+    images = draw_crops(*crops, 2048, block, np.random.default_rng(seed))
+    lapping = design_lapping(images, block)
+    mean, basis, deviations = principal_components(images, lapping)
+    octaves = np.rint(np.log2(deviations) * PER_OCTAVE) / PER_OCTAVE
+    transform = Transform(mean, basis, lapping)
+    rate = RateModel(ContextModel(deviations, octaves, settings["filters"]), seed)
+    inputs = validation_latents(validation[1], transform)
     _fit(
         rate,
         mean_output,
-        CropDataset(*crops, settings["batch_size"], settings["steps_per_epoch"], seed),
-        (validation, np.zeros(len(validation["index"]), "float32")),
+        CropDataset(*crops, transform, settings["batch_size"], settings["steps_per_epoch"], seed),
+        (inputs, np.zeros(len(inputs["index"]), "float32")),
         settings["epochs"],
         settings["learning_rate"],
         ("parameters",),
         folder / "context",
     )
     synthesis = build_synthesis(deviations, settings["synthesis_filters"])
-    codec = Codec(_content(rate, mean, basis, synthesis))
-    crops = CropDataset(*crops, GROUP, settings["synthesis_crops"] // GROUP, seed + 1)
-    images = validation["image"]
-    validation = QuantizedDataset(
-        codec, [({"image": images[i : i + GROUP]}, None) for i in range(0, len(images), GROUP)]
-    )
+    coder = Codec(pack_weights(rate, transform, synthesis)).coder
+    generator = np.random.default_rng(seed + 1)
+    batches = [
+        (
+            transform.analyze(draw_crops(*crops, GROUP, block, generator))[:, 1:-1, 1:-1],
+            int(generator.integers(FINEST, COARSEST + 1)),
+        )
+        for _ in range(settings["synthesis_crops"] // GROUP)
+    ]
+    steps = np.unique(inputs["index"]).tolist()
     _fit(
         synthesis,
         decibels,
-        QuantizedDataset(codec, crops, settings["batch_size"], settings["synthesis_steps_per_epoch"], seed),
-        validation,
+        QuantizedDataset(coder, batches, settings["batch_size"], settings["synthesis_steps_per_epoch"], seed),
+        QuantizedDataset(coder, [(inputs["latents"][inputs["index"] == index], index) for index in steps]),
         settings["synthesis_epochs"],
         settings["learning_rate"],
         ("correction",),
         folder / "synthesis",
     )
-    codec = Codec(_content(rate, mean, basis, synthesis))
-    codec.save(folder / "codec.npz")
-    return codec
+    return pack_weights(rate, transform, synthesis)
 
 
-def _content(rate, mean, basis, synthesis):
-    """What `codec.npz` holds."""
-    masses = cumulated_masses(*map(ops.convert_to_numpy, rate.mixture()))
+def pack_weights(rate, transform, synthesis):
+    """Collects what `codec.npz` holds.
+
+    Args:
+        rate: `RateModel`.
+        transform: `Transform`.
+        synthesis: Synthesis network.
+
+    Returns:
+        Dictionary of arrays.
+    """
+    cdfs = cumulative_distributions(*map(ops.convert_to_numpy, rate.mixture()))
     context = rate.context
     return {
         "format": np.array(FORMAT),
         "filters": np.array(context.filters),
-        "mean": np.float32(mean),
-        "basis": np.float32(basis),
+        "mean": transform.mean,
+        "basis": transform.basis,
+        "lapping": transform.lapping,
         "deviations": context.deviations,
         "octaves": context.octaves,
-        "masses": np.concatenate(masses),
-        "ends": np.cumsum([len(mass) for mass in masses]),
+        "cdfs": np.concatenate(cdfs),
+        "ends": np.cumsum([len(cdf) for cdf in cdfs]),
         **context.fixed_point(),
         "synthesis_weights": np.array(len(synthesis.weights)),
         **{f"synthesis_{number}": np.float16(weight) for number, weight in enumerate(synthesis.get_weights())},

@@ -57,10 +57,10 @@ def codec_hide(cover, secret, bits, compress):
     Returns:
         uint8 array of the shape of the cover, or `None` if no quality fits.
     """
-    found = compress(secret, capacity_bytes(cover.shape, LENGTH, bits))
+    found = compress(secret, capacity_bytes(cover.shape, LENGTH, bits=bits))
     if found is None:
         return None
-    return embed(cover, len(found[0]).to_bytes(LENGTH, "big"), found[0], bits, PLACES)
+    return embed(cover, len(found[0]).to_bytes(LENGTH, "big"), found[0], bits=bits, seed=PLACES)
 
 
 def codec_reveal(stego, bits, decode):
@@ -78,10 +78,10 @@ def codec_reveal(stego, bits, decode):
         ValueError: If there is no such file.
     """
     length = int.from_bytes(extract_header(stego, LENGTH), "big")
-    if length > capacity_bytes(stego.shape, LENGTH, bits):
+    if length > capacity_bytes(stego.shape, LENGTH, bits=bits):
         raise ValueError("There is no file in this image.")
     try:
-        revealed = decode(extract_body(stego, LENGTH, length, bits, PLACES))
+        revealed = decode(extract_body(stego, LENGTH, length, bits=bits, seed=PLACES))
     except RuntimeError as error:  # what all errors of imagecodecs are
         raise ValueError("The file in this image is damaged.") from error
     if revealed.dtype != np.uint8 or revealed.ndim != 3 or revealed.shape[2] != 3:

@@ -11,7 +11,7 @@ from stego_lib.evaluation.disturbances import noise
 from stego_lib.evaluation.quality import joint_methods
 from stego_lib.evaluation.steganalysis import DETECTORS
 from stego_lib.hiding.filling import capacity_bytes, embed, nearest_values
-from stego_lib.hiding.stego import HEADER
+from stego_lib.hiding.payload import HEADER
 from stego_lib.models import PRETRAINED
 
 SHARES = (1.0, 0.5, 0.2, 0.1, 0.05)  # of the room of one bit a sample
@@ -29,8 +29,8 @@ def embed_file(cover, secret, bits, share=1.0):
     Returns:
         uint8 array of the same shape.
     """
-    length = int(share * capacity_bytes(cover.shape, HEADER, bits))
-    return embed(cover, os.urandom(HEADER), os.urandom(length), bits, os.urandom(32), fill=share == 1)
+    length = int(share * capacity_bytes(cover.shape, HEADER, bits=bits))
+    return embed(cover, os.urandom(HEADER), os.urandom(length), bits=bits, seed=os.urandom(32), fill=share == 1)
 
 
 def lsb_replacement(cover, secret, share=1.0):

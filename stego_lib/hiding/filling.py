@@ -11,7 +11,7 @@ CHUNK = 2**20  # digits at once, a multiple of 8
 EVERYBODY = bytes(32)  # the seed of places that need no key
 
 
-def capacity_bytes(shape, header, bits):
+def capacity_bytes(shape, header, *, bits):
     """Computes how long the body may be.
 
     Args:
@@ -25,7 +25,7 @@ def capacity_bytes(shape, header, bits):
     return (math.prod(shape) - 8 * header) * bits // 8
 
 
-def embed(cover, header, body, bits, seed, fill=True):
+def embed(cover, header, body, *, bits, seed, fill=True):
     """Embeds a header, one bit a sample at places that need no key, and a body at places that the seed decides.
 
     The residue of a sample modulo `2**bits` becomes the digit: the nearest value with that residue is taken, and where
@@ -34,7 +34,7 @@ def embed(cover, header, body, bits, seed, fill=True):
     Args:
         cover: uint8 array.
         header: bytes.
-        body: bytes, at most `capacity_bytes(cover.shape, len(header), bits)`.
+        body: bytes, at most `capacity_bytes(cover.shape, len(header), bits=bits)`.
         bits: Bits of the body in each sample, 1 to 4.
         seed: 32 bytes.
         fill: Whether all other samples get random digits, so that they look like those of the body; if not, they remain
@@ -49,7 +49,7 @@ def embed(cover, header, body, bits, seed, fill=True):
     Reference:
         [Chan and Cheng, 2004](https://doi.org/10.1016/j.patcog.2003.08.007) (optimal pixel adjustment)
     """
-    if len(body) > capacity_bytes(cover.shape, len(header), bits):
+    if len(body) > capacity_bytes(cover.shape, len(header), bits=bits):
         raise ValueError(f"{len(body)} bytes do not fit into {math.prod(cover.shape)} samples of {bits} bits.")
     stego = cover.flatten()
     in_header = _header_places(stego.size, len(header))
@@ -59,16 +59,16 @@ def embed(cover, header, body, bits, seed, fill=True):
     stego[in_header] = nearest_values(stego[in_header], marks, bits if fill else 1)
     in_body = np.ones(stego.size, bool)
     in_body[in_header] = False
-    rest = stego[in_body]
-    digits = np.frombuffer(os.urandom(rest.size), "uint8") if fill else rest
+    samples = stego[in_body]
+    digits = np.frombuffer(os.urandom(samples.size), "uint8") if fill else samples
     digits = digits & np.uint8(2**bits - 1)
-    for start, stop, places in _places(rest.size, -(-8 * len(body) // bits), seed):
-        part = body[start * bits // 8 : -(-stop * bits // 8)]
-        digits[places] = _digits(part + os.urandom(1), bits)[: stop - start]
-    for start in range(0, rest.size, CHUNK):
-        part = slice(start, start + CHUNK)
-        rest[part] = nearest_values(rest[part], digits[part], bits)
-    stego[in_body] = rest
+    for start, stop, places in _places(samples.size, -(-8 * len(body) // bits), seed):
+        chunk_of_body = body[start * bits // 8 : -(-stop * bits // 8)]
+        digits[places] = _digits(chunk_of_body + os.urandom(1), bits)[: stop - start]
+    for start in range(0, samples.size, CHUNK):
+        chunk = slice(start, start + CHUNK)
+        samples[chunk] = nearest_values(samples[chunk], digits[chunk], bits)
+    stego[in_body] = samples
     return stego.reshape(cover.shape)
 
 
@@ -87,7 +87,7 @@ def extract_header(stego, length):
     return _bytes(stego.reshape(-1)[_header_places(stego.size, length)], 1)
 
 
-def extract_body(stego, header, length, bits, seed):
+def extract_body(stego, header, length, *, bits, seed):
     """Extracts a body.
 
     Args:
@@ -100,9 +100,9 @@ def extract_body(stego, header, length, bits, seed):
     Returns:
         bytes.
     """
-    rest = np.delete(stego.reshape(-1), _header_places(stego.size, header))
-    parts = [_bytes(rest[places], bits) for _, _, places in _places(rest.size, -(-8 * length // bits), seed)]
-    return b"".join(parts)[:length]
+    samples = np.delete(stego.reshape(-1), _header_places(stego.size, header))
+    places = _places(samples.size, -(-8 * length // bits), seed)
+    return b"".join(_bytes(samples[chunk], bits) for _, _, chunk in places)[:length]
 
 
 def expected_errors(bits):
@@ -153,9 +153,9 @@ def _places(samples, number, seed):
 
 
 def _digits(data, bits):
-    found = np.unpackbits(np.frombuffer(data, "uint8"))
-    found = found[: found.size // bits * bits].reshape(-1, bits)
-    return np.packbits(found, axis=1)[:, 0] >> (8 - bits)
+    unpacked = np.unpackbits(np.frombuffer(data, "uint8"))
+    digits = unpacked[: unpacked.size // bits * bits].reshape(-1, bits)
+    return np.packbits(digits, axis=1)[:, 0] >> (8 - bits)
 
 
 def _bytes(samples, bits):

@@ -8,7 +8,9 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 SALT = 16  # bytes, random for every image
 TAG = 16  # bytes that sealing adds
-COST = 2**15  # of scrypt: 32 MiB and about a tenth of a second a guess
+# Cost parameters of scrypt, the one for new images first: 2^15 is 32 MiB and about a tenth of a second a guess. Those
+# of older images follow, so that they still open.
+COSTS = (2**15,)
 
 
 class Seal:
@@ -19,17 +21,19 @@ class Seal:
 
     Args:
         passphrase: String, compared in Unicode normal form NFKC; `None` for a key that everybody can make.
-        salt: 16 random bytes.
+        salt: 16 bytes.
+        cost: Of scrypt, one of `COSTS`. Defaults to the first.
 
     Attributes:
-        seed: 32 bytes that only the passphrase and the salt make, for whatever else must be secret.
+        seed: 32 bytes made of passphrase and salt, from which nothing of the key can be told.
 
     Raises:
-        ValueError: If the passphrase is empty, or not text.
+        TypeError: If the passphrase is neither a string nor `None`.
+        ValueError: If the passphrase is empty, or not text in UTF-8.
 
     Example:
 
-    >>> salt = bytes(range(16))  # os.urandom(16), in earnest
+    >>> salt = bytes(16)
     >>> Seal("correct horse", salt).decrypt(0, Seal("correct horse", salt).encrypt(0, b"secret")) == b"secret"
     True
 
@@ -38,14 +42,8 @@ class Seal:
         [RFC 8439](https://www.rfc-editor.org/rfc/rfc8439) (ChaCha20 and Poly1305)
     """
 
-    def __init__(self, passphrase, salt):
-        if passphrase == "":
-            raise ValueError("The passphrase must not be empty.")
-        try:
-            words = unicodedata.normalize("NFKC", passphrase or "").encode()
-        except UnicodeEncodeError:
-            raise ValueError("The passphrase is not text in UTF-8.") from None
-        keys = Scrypt(salt, length=64, n=COST, r=8, p=1).derive(words)
+    def __init__(self, passphrase, salt, *, cost=COSTS[0]):
+        keys = Scrypt(salt, length=64, n=cost, r=8, p=1).derive(encode_passphrase(passphrase))
         self._cipher, self.seed = ChaCha20Poly1305(keys[:32]), keys[32:]
 
     def encrypt(self, nonce, data, *, associated_data=b""):
@@ -77,3 +75,30 @@ class Seal:
             return self._cipher.decrypt(nonce.to_bytes(12, "little"), sealed, associated_data)
         except InvalidTag:
             return None
+
+
+def encode_passphrase(passphrase):
+    """Makes bytes of a passphrase.
+
+    Args:
+        passphrase: String, or `None` for everybody's.
+
+    Returns:
+        bytes; those of `None` no string makes.
+
+    Raises:
+        TypeError: If it is neither.
+        ValueError: If it is empty, or not text in UTF-8.
+    """
+    if passphrase is None:
+        return b""
+    if not isinstance(passphrase, str):
+        raise TypeError(
+            f"`passphrase` must be a string, or None to let everybody reveal. Received: {type(passphrase).__name__}"
+        )
+    if not passphrase:
+        raise ValueError("The passphrase must not be empty.")
+    try:
+        return unicodedata.normalize("NFKC", passphrase).encode()
+    except UnicodeEncodeError:
+        raise ValueError("The passphrase is not text in UTF-8.") from None

@@ -2,8 +2,6 @@
 
 import functools
 import math
-import os
-import struct
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stego_lib.hiding.filling import capacity_bytes, embed, expected_errors, extract_body, extract_header
-from stego_lib.hiding.seal import SALT, TAG, Seal
+from stego_lib.hiding.payload import HEADER, make_payload, open_header
+from stego_lib.hiding.seal import TAG, encode_passphrase
 from stego_lib.images import (
     check_output,
     check_photograph,
@@ -22,9 +21,6 @@ from stego_lib.images import (
     write_file,
 )
 
-VERSION = 1
-FIELDS = "<BBI"  # what the header says: version, bits, length of the body
-HEADER = SALT + struct.calcsize(FIELDS) + TAG
 BITS = (1, 2, 3, 4)
 GOOD = 37.95  # dB; a secret that comes back like this, at 38.0, needs no more bits
 POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
@@ -34,7 +30,7 @@ LARGEST = 64  # a secret has at most so many times the pixels of its cover
 
 
 class NothingHiddenError(ValueError):
-    """Nothing is hidden in the image, or the passphrase is another one: nobody can tell which."""
+    """Nothing is hidden in the image, or it was hidden with another passphrase: nobody can tell which."""
 
 
 class AlteredError(ValueError):
@@ -86,6 +82,7 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=Fal
 
     Raises:
         CapacityError: If the secret does not fit into the cover.
+        TypeError: If the passphrase is neither a string nor `None`.
         ValueError: If an argument is wrong.
 
     Example:
@@ -95,7 +92,7 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=Fal
     >>> reveal(stego, "correct horse battery staple").shape
     (100, 150, 3)
     """
-    hidden = _hide(cover, secret, passphrase, bits, quality, progress, lambda stego: stego)
+    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, progress=progress)
     return hidden if details else hidden.stego
 
 
@@ -111,12 +108,13 @@ def reveal(stego, passphrase=None, *, progress=None):
         The secret, uint8 array of shape `(height, width, 3)`.
 
     Raises:
-        NothingHiddenError: If nothing is hidden, or the passphrase is another one.
+        NothingHiddenError: If nothing is hidden, or it was hidden with another passphrase.
         AlteredError: If the image was altered since.
         ValueError: If the image was made by a newer version, or the array is of another kind.
     """
+    encode_passphrase(passphrase)
     data = _extract(check_photograph("stego", stego), passphrase)
-    return _codec().decode(data, _max_pixels(stego.shape), progress)
+    return _codec().decode(data, max_pixels=_max_pixels(stego.shape), progress=progress)
 
 
 def hide_file(
@@ -149,11 +147,13 @@ def hide_file(
     check_files(output_path, cover_path, secret_path, overwrite=overwrite)
     written = []
 
-    def through_file(stego):
+    def write(stego):
         written[:] = [encode_image(stego, output_path)]
         return decode_image(written[0])
 
-    hidden = _hide(read_image(cover_path), read_image(secret_path), passphrase, bits, quality, progress, through_file)
+    cover, secret, content = read_image(cover_path), read_image(secret_path), Path(secret_path).read_bytes()
+    jpeg = content if content.startswith(b"\xff\xd8") else None
+    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, progress=progress, write=write, jpeg=jpeg)
     write_file(output_path, written[0], overwrite=overwrite)
     return hidden
 
@@ -172,7 +172,7 @@ def reveal_file(stego_path, output_path, passphrase=None, *, overwrite=False, pr
         The secret, uint8 array of shape `(height, width, 3)`.
 
     Raises:
-        NothingHiddenError: If nothing is hidden, or the passphrase is another one.
+        NothingHiddenError: If nothing is hidden, or it was hidden with another passphrase.
         AlteredError: If the image was altered since.
         OSError: If a file cannot be read or written, or exists.
         ValueError: If the file is not a whole image, was made by a newer version, or the output is not lossless.
@@ -183,27 +183,40 @@ def reveal_file(stego_path, output_path, passphrase=None, *, overwrite=False, pr
     return revealed
 
 
-def capacity(cover, secret=None):
+def capacity(cover, secret=None, *, quality=None):
     """Estimates how good cover and secret will be with every number of bits. Says nothing about what is hidden.
 
     Args:
         cover: uint8 array of shape `(height, width, 3)`.
         secret: uint8 array of shape `(height, width, 3)`; `None` takes the cover itself for one. Defaults to `None`.
+        quality: PSNR in dB at which the secret shall come back, as of `hide`: no more of the cover is changed than that
+            takes. Defaults to `None`, the best quality that fits.
 
     Returns:
         List of `Capacity` for 1 to 4 bits; the PSNR of a secret that does not fit is NaN, and that of one that is known
-        to come back exactly infinite.
+        to come back exactly infinite. With a quality, the bytes are those that the secret takes.
 
     Raises:
         CapacityError: If the cover is smaller than 16x16 pixels, or the secret has more than 64 times its pixels.
+        ValueError: If an argument is wrong.
     """
     cover = check_photograph("cover", cover)
     secret = cover if secret is None else check_photograph("secret", secret)
-    rooms = _rooms(cover.shape)
+    _check_quality(quality)
+    capacities = _capacities(cover.shape)
     _check_size(secret, cover)
     values = np.bincount(cover.reshape(-1), minlength=256) / cover.size
-    covers = [10 * math.log10(255**2 / (values @ expected_errors(bits))) for bits in BITS]
-    return list(map(Capacity, BITS, rooms, covers, _codec().estimate(secret, rooms)))
+    errors = [values @ expected_errors(bits) for bits in BITS]
+    if quality is None:
+        num_bytes, secret_psnr = capacities, _codec().estimate(secret, capacities)
+        used = [1.0] * len(BITS)
+    else:
+        needed = _codec().estimate_bytes(secret, quality)
+        num_bytes = [needed] * len(BITS)
+        used = [needed / max(available, 1) for available in capacities]
+        secret_psnr = [quality if part <= 1 else math.nan for part in used]
+    cover_psnr = [10 * math.log10(255**2 / (error * min(part, 1))) for error, part in zip(errors, used, strict=True)]
+    return list(map(Capacity, BITS, num_bytes, cover_psnr, secret_psnr))
 
 
 def check_files(output_path, *inputs, overwrite):
@@ -229,79 +242,84 @@ def check_files(output_path, *inputs, overwrite):
         raise FileNotFoundError(f"There is no folder {output_path.parent}.")
 
 
-def _hide(cover, secret, passphrase, bits, quality, progress, written):
-    """Hides, and compares with what is read from what `written` returns."""
+def _hide(cover, secret, passphrase, *, bits, quality, progress, write=None, jpeg=None):
+    """Hides, and compares with what is read from what `write` returns."""
+    encode_passphrase(passphrase)  # raises what is wrong with it before anything takes time
     cover, secret = check_photograph("cover", cover), check_photograph("secret", secret)
-    if bits is not None and (not isinstance(bits, int) or bits not in BITS):
+    if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int) or bits not in BITS):
         raise ValueError(f"`bits` must be 1, 2, 3 or 4. Received: bits={bits}")
-    if quality is not None and not quality > 0:
-        raise ValueError(f"`quality` must be a positive number of decibels. Received: quality={quality}")
-    rooms = dict(zip(BITS, _rooms(cover.shape), strict=True))
+    _check_quality(quality)
+    capacities = dict(zip(BITS, _capacities(cover.shape), strict=True))
     _check_size(secret, cover)
     if (cover == cover[..., :1]).all():
         warnings.warn(
-            "The cover is black and white, and the stego image not quite, which is easily noticed: take one in colour.",
+            "The cover is grey, and the stego image has a little colour, which is easily noticed: take one in colour.",
             stacklevel=3,
         )
-    furthest = 0.0
-
-    def part(start, end):
-        def report(done):
-            nonlocal furthest
-            furthest = max(furthest, start + done * (end - start))
-            if progress:
-                progress(furthest)
-
-        return report
-
-    salt = os.urandom(SALT)
-    seal = Seal(passphrase, salt)
+    progress = _Progress(progress)
     if quality is not None:
-        data = _codec().encode(secret, quality=quality, progress=part(0, 0.6))
-        bits = _fewest(len(data), rooms, bits)
-        revealed = _codec().decode(data, progress=part(0.6, 0.9))
+        data = _codec().encode(secret, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
+        bits = _fewest(len(data), capacities, bits)
+        revealed = _codec().decode(data, progress=progress.between(0.6, 0.9))
     else:
-        data, bits, revealed = _best(secret, rooms, bits, part)
-    header = struct.pack(FIELDS, VERSION, bits, len(data) + TAG)
-    body = seal.encrypt(1, data, associated_data=header)
-    stego = embed(cover, salt + seal.encrypt(0, header), body, bits, seal.seed, fill=quality is None)
-    if _extract(written(stego), passphrase) != data:
-        raise AlteredError("What was written is not what is read from it.")
+        data, bits, revealed = _best(secret, capacities, bits, jpeg, progress)
     secret_psnr = image_psnr(secret, revealed)
+    # Noise in all samples hides how much is used; but what comes back exactly has no use for more.
+    fill = quality is None and math.isfinite(secret_psnr)
+    payload = make_payload(data, passphrase, bits=bits)
+    stego = embed(cover, payload.header, payload.body, bits=bits, seed=payload.seed, fill=fill)
+    if _extract(write(stego) if write else stego, passphrase) != data:
+        raise AlteredError("What was written is not what is read from it.")
     if secret_psnr < POOR and quality is None:
         warnings.warn(f"The secret will come back at only {secret_psnr:.1f} dB: take {_remedy(bits)}.", stacklevel=3)
-    part(0, 1)(1)
+    progress.between(0, 1)(1)
     return Hidden(stego, bits, len(data), image_psnr(cover, stego), secret_psnr)
 
 
-def _fewest(length, rooms, bits):
-    """The fewest bits that have room for so many bytes."""
+class _Progress:
+    """Reports how much is done of several parts of work, and never less than before."""
+
+    def __init__(self, report):
+        self._report, self._done = report or (lambda done: None), 0.0
+
+    def between(self, start, end):
+        """Makes the function that one part of the work reports to."""
+
+        def report(done):
+            self._done = max(self._done, start + done * (end - start))
+            self._report(self._done)
+
+        return report
+
+
+def _fewest(length, capacities, bits):
+    """The fewest bits with which so many bytes fit."""
     for number in BITS if bits is None else (bits,):
-        if length <= rooms[number]:
+        if length <= capacities[number]:
             return number
     raise CapacityError(
         f"The secret needs {length} bytes at that quality, and with bits={number} the cover has room for "
-        f"{rooms[number]}: take {_remedy(number)}, or a lower quality."
+        f"{capacities[number]}: take {_remedy(number)}, or a lower quality."
     )
 
 
-def _best(secret, rooms, bits, part):
+def _best(secret, capacities, bits, jpeg, progress):
     """The secret at the best quality that fits: into the bits given, or the fewest that are enough."""
     from stego_lib.codec.codec import TooFewBytesError
 
     choices = [bits]
     if bits is None:
-        expected = _codec().estimate(secret, list(rooms.values()))
+        expected = _codec().estimate(secret, list(capacities.values()))
         choices = [number for number, psnr in zip(BITS, expected, strict=True) if psnr >= GOOD - MARGIN] or [BITS[-1]]
     for number in choices:
         try:
-            data = _codec().encode(secret, max_bytes=rooms[number], progress=part(0, 0.6))
+            data = _codec().encode(secret, max_bytes=capacities[number], jpeg=jpeg, progress=progress.between(0, 0.6))
         except TooFewBytesError as error:
             raise CapacityError(
-                f"With bits={number} the cover has room for {rooms[number]} bytes, too few for the secret at any "
+                f"With bits={number} the cover has room for {capacities[number]} bytes, too few for the secret at any "
                 f"quality: take {_remedy(number)}."
             ) from error
-        revealed = _codec().decode(data, progress=part(0.6, 0.9))
+        revealed = _codec().decode(data, progress=progress.between(0.6, 0.9))
         if image_psnr(secret, revealed) >= GOOD:
             break
     return data, number, revealed
@@ -313,23 +331,23 @@ def _remedy(bits):
 
 def _extract(stego, passphrase):
     """The stream that is hidden in an image."""
-    opened = None
-    if (found := extract_header(stego, HEADER)) is not None:
-        seal = Seal(passphrase, found[:SALT])
-        opened = seal.decrypt(0, found[SALT:])
-    if opened is None:
+    header = open_header(extract_header(stego, HEADER), passphrase)
+    if header is None:
         raise NothingHiddenError(
-            "Nothing is hidden in this image, or the passphrase is another one, or the image was altered since."
+            "Nothing is hidden in this image, or it was hidden with another passphrase, or the image was altered since."
         )
-    version, bits, length = struct.unpack(FIELDS, opened)
-    if version != VERSION:
-        raise ValueError(f"The image has format {version}, and only {VERSION} can be read: take a newer stego_lib.")
     data = None
-    if bits in BITS and length <= capacity_bytes(stego.shape, HEADER, bits):
-        data = seal.decrypt(1, extract_body(stego, HEADER, length, bits, seal.seed), associated_data=opened)
+    if header.bits in BITS and header.length <= capacity_bytes(stego.shape, HEADER, bits=header.bits):
+        body = extract_body(stego, HEADER, header.length, bits=header.bits, seed=header.seal.seed)
+        data = header.open_body(body)
     if data is None:
         raise AlteredError("A secret is hidden in this image, but the image was altered since: it cannot be revealed.")
     return data
+
+
+def _check_quality(quality):
+    if quality is not None and not quality > 0:
+        raise ValueError(f"`quality` must be a positive number of decibels. Received: quality={quality}")
 
 
 def _check_size(secret, cover):
@@ -344,11 +362,11 @@ def _max_pixels(shape):
     return min(LARGEST * shape[0] * shape[1], 2**27)
 
 
-def _rooms(shape):
+def _capacities(shape):
     """Bytes that the stream may have, for every number of bits."""
     if min(shape[:2]) < SMALLEST:
-        raise CapacityError(f"A cover of {shape[1]}x{shape[0]} pixels has no room: take one of 16x16 pixels or more.")
-    return [capacity_bytes(shape, HEADER, bits) - TAG for bits in BITS]
+        raise CapacityError(f"A cover of {shape[1]}x{shape[0]} pixels is too small: take one of 16x16 pixels or more.")
+    return [capacity_bytes(shape, HEADER, bits=bits) - TAG for bits in BITS]
 
 
 @functools.cache

@@ -1,32 +1,25 @@
 import keras
 import numpy as np
 import pytest
-import skimage.data
 from conftest import gradient
 
-from stego_lib.codec.networks import (
-    LIMIT,
-    STEPS,
-    ContextModel,
-    FixedPointConv2D,
-    KernelSum,
-    RateModel,
-    blocks_of,
-    build_analysis,
-    build_synthesis,
-    check_exactness,
-    principal_components,
-)
+from stego_lib.codec.fixed_point import LIMIT, FixedPointConv2D, KernelSum, check_exactness
+from stego_lib.codec.networks import ContextModel, build_synthesis
+from stego_lib.codec.passes import channel_groups
+from stego_lib.codec.rate_model import RateModel
+from stego_lib.codec.scaling import OCTAVES, STEPS, integer_scaling
 
 pytestmark = pytest.mark.backend
+
+
+DEVIATIONS = np.geomspace(400, 3, 48).astype("float32")
 
 
 @pytest.fixture(scope="module")
 def rate_model():
     keras.utils.set_random_seed(0)
-    mean, basis, deviations = principal_components(skimage.data.astronaut()[None])
-    octaves = np.rint(np.log2(deviations) * 64) / 64
-    return RateModel(build_analysis(mean, basis), ContextModel(deviations, octaves, filters=8))
+    octaves = np.rint(np.log2(DEVIATIONS) * 64) / 64
+    return RateModel(ContextModel(DEVIATIONS, octaves, filters=8))
 
 
 def test_fixed_point_convolution_is_exact():
@@ -62,7 +55,9 @@ def test_fixed_point_convolution_passes_gradients_and_is_rebuilt_from_its_config
 
 
 def test_a_machine_that_convolves_in_less_than_float32_is_noticed(monkeypatch):
-    check_exactness.__wrapped__()
+    kernel = np.random.default_rng(1).integers(-31, 32, (3, 3, 96, 8)).astype("int16")
+    arguments = kernel.tobytes(), 96, 8, (1, 12, 20)
+    check_exactness.__wrapped__(*arguments)
     convolve = keras.ops.conv
 
     def imprecise(inputs, kernel, padding):
@@ -71,7 +66,7 @@ def test_a_machine_that_convolves_in_less_than_float32_is_noticed(monkeypatch):
 
     monkeypatch.setattr(keras.ops, "conv", imprecise)
     with pytest.raises(RuntimeError, match="does not convolve in float32"):
-        check_exactness.__wrapped__()
+        check_exactness.__wrapped__(*arguments)
 
 
 def test_kernels_stay_small_enough_for_exact_sums():
@@ -91,32 +86,35 @@ def test_a_kernel_that_is_not_exact_is_refused(rate_model):
 
 
 def test_steps_do_not_depend_on_how_a_machine_rounds():
-    exact = 2.0 ** (np.arange(-256, 449) / 64) * 2**16
+    exact = 2.0 ** np.float64(OCTAVES) * 2**16
     assert np.abs(exact - np.floor(exact) - 0.5).min() > 1e-6
     assert STEPS[0] == 1 / 16
     assert (np.diff(STEPS) > 0).all()
 
 
-def test_the_transform_is_orthonormal_and_ordered():
-    image = skimage.data.astronaut()[None]
-    mean, basis, deviations = principal_components(image)
-    np.testing.assert_allclose(basis.T @ basis, np.eye(48), atol=1e-9)
-    assert (np.diff(deviations) <= 0).all()
-    latents = keras.ops.convert_to_numpy(build_analysis(mean, basis)(image.astype("float32") / 255))
-    np.testing.assert_allclose(latents, (blocks_of(image) - mean) @ basis, atol=2e-2)
-    np.testing.assert_allclose(latents.std((0, 1, 2)), deviations, rtol=1e-3)
+def test_integer_scaling_does_not_depend_on_how_a_machine_rounds():
+    for index in (0, 200, 768):
+        gains, origins = integer_scaling(index, DEVIATIONS, np.rint(np.log2(DEVIATIONS) * 64) / 64)
+        exact = 8 * np.float64(DEVIATIONS) / np.float64(STEPS[index]) / 2**15 * 2.0**32
+        np.testing.assert_array_less(np.abs(gains - exact), 0.5 + 1e-6)
+        assert origins.tolist() == np.rint(64 * (np.log2(DEVIATIONS) - OCTAVES[index])).tolist()
+
+
+def test_every_group_has_as_many_channels_as_all_before_it():
+    assert channel_groups(48) == (0, 3, 6, 12, 24, 48)
+    assert channel_groups(192)[-3:] == (48, 96, 192)
 
 
 def test_rate_falls_with_the_step_and_has_gradients_for_every_network(rate_model):
-    image = np.repeat(skimage.data.astronaut()[None, 64:128, 192:256].astype("float32") / 255, 3, 0)
+    latents = np.random.default_rng(0).normal(size=(3, 16, 16, 48)).astype("float32") * DEVIATIONS
     index = np.array([200, 330, 460], "int32")
-    bits = keras.ops.convert_to_numpy(rate_model({"image": image, "index": index}))
+    bits = keras.ops.convert_to_numpy(rate_model({"latents": latents, "index": index}))
     assert bits.shape == (3,)
     assert bits[0] > bits[1] > bits[2] > 0
 
     before = [keras.ops.convert_to_numpy(weight) for weight in rate_model.trainable_variables]
     rate_model.compile("sgd", loss=lambda targets, outputs: keras.ops.mean(outputs))
-    rate_model.fit({"image": image, "index": index}, np.zeros(3), verbose=0)
+    rate_model.fit({"latents": latents, "index": index}, np.zeros(3), verbose=0)
     changed = [
         not np.array_equal(keras.ops.convert_to_numpy(weight), value)
         for weight, value in zip(rate_model.trainable_variables, before, strict=True)
@@ -125,8 +123,7 @@ def test_rate_falls_with_the_step_and_has_gradients_for_every_network(rate_model
 
 
 def test_synthesis_begins_near_the_quantized_latents_and_leaves_fine_steps_alone():
-    deviations = np.geomspace(400, 3, 48)
-    synthesis = build_synthesis(deviations, filters=8, num_blocks=1)
+    synthesis = build_synthesis(DEVIATIONS, filters=8, num_blocks=1)
     values = np.random.default_rng(0).integers(-3, 4, (2, 6, 5, 48)).astype("float32")
     index = np.array([100, 400], "int32")
     latents = keras.ops.convert_to_numpy(synthesis([values, index]))

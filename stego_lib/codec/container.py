@@ -1,0 +1,183 @@
+"""The stream: a head that says what follows, and the payload; latents, or the file of another format.
+
+    kind  height  width  (index  fingerprint  latents)  check  payload
+    1     2       2      (2      2            2)        2      the rest, in bytes
+
+`index` is that of the step, `fingerprint` that of the weights, `latents` a checksum of what the payload decodes to:
+latents alone have these three. `check` is a checksum of all else.
+"""
+
+import binascii
+import io
+import struct
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+LATENTS, WEBP, JPEG = KINDS = (1, 2, 3)
+FORMATS = {WEBP: "WEBP", JPEG: "JPEG"}
+HEAD = "<BHH"
+HEAD_OF_LATENTS = "<HHH"
+CHECK = "<H"
+OVERHEAD = sum(map(struct.calcsize, (HEAD, HEAD_OF_LATENTS, CHECK)))  # bytes of a stream of latents before the payload
+MAX_SIDE = 2**16 - 1
+WEBP_SIDE, WEBP_PIXELS = 16383, 2**26  # the largest lossless WebP file that is written or read
+LARGE = 2**19  # samples from which on a quick compression tells whether the slow one is worth trying
+DAMAGED = "The data are not a whole stream: damaged or cut short."
+
+
+class Stream(NamedTuple):
+    """What a stream holds; the last three are 0 but for latents."""
+
+    kind: int
+    height: int
+    width: int
+    payload: bytes
+    index: int = 0
+    fingerprint: int = 0
+    latents_check: int = 0
+
+
+def pack(stream):
+    """Makes bytes of a `Stream`."""
+    head = struct.pack(HEAD, *stream[:3])
+    if stream.kind == LATENTS:
+        head += struct.pack(HEAD_OF_LATENTS, *stream[4:])
+    return head + struct.pack(CHECK, binascii.crc_hqx(head + stream.payload, 0)) + stream.payload
+
+
+def unpack(data):
+    """Makes a `Stream` of bytes.
+
+    Args:
+        data: bytes that `pack` returned.
+
+    Returns:
+        `Stream`.
+
+    Raises:
+        ValueError: If the data are damaged, or of a kind that only later versions know.
+    """
+    data = bytes(data)
+    kind = data[0] if data else 0
+    length = struct.calcsize(HEAD) + (struct.calcsize(HEAD_OF_LATENTS) if kind == LATENTS else 0)
+    start = length + struct.calcsize(CHECK)
+    if len(data) < start:
+        raise ValueError(DAMAGED)
+    head, payload = data[:length], data[start:]
+    if struct.pack(CHECK, binascii.crc_hqx(head + payload, 0)) != data[length:start]:
+        raise ValueError(DAMAGED)
+    if kind not in KINDS:
+        raise ValueError(f"The stream is of kind {kind}, which this version does not know: take a newer stego_lib.")
+    kind, height, width = struct.unpack(HEAD, head[: struct.calcsize(HEAD)])
+    if not height or not width:
+        raise ValueError(DAMAGED)
+    more = struct.unpack(HEAD_OF_LATENTS, head[struct.calcsize(HEAD) :]) if kind == LATENTS else ()
+    return Stream(kind, height, width, payload, *more)
+
+
+def checksum(*arrays):
+    """Computes 16 bits that tell arrays apart.
+
+    Args:
+        *arrays: Arrays of any shape; integers count as little-endian ones on every machine.
+
+    Returns:
+        Integer from 0 to 65535.
+    """
+    value = 0
+    for array in arrays:
+        little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        value = zlib.crc32(little.data.cast("B") if little.size else b"", value)
+    return value & 0xFFFF
+
+
+def lossless(image, max_bytes, *, jpeg=None):
+    """Makes the shortest stream from which an image comes back exactly: a WebP file, or the JPEG file that it was.
+
+    Args:
+        image: uint8 array of shape `(height, width, 3)`.
+        max_bytes: The most bytes. Of more than half a million samples WebP is tried only if a quick compression is not
+            much too long.
+        jpeg: bytes of the JPEG file that the image was read from, if it was one. Defaults to `None`.
+
+    Returns:
+        bytes, or `None` if that takes more bytes.
+    """
+    candidates = []
+    if jpeg is not None and (stripped := _stripped(jpeg)) and np.array_equal(_decoded(stripped, JPEG), image):
+        candidates.append(pack(Stream(JPEG, *image.shape[:2], stripped)))
+        max_bytes = min(max_bytes, len(candidates[0]))
+    if _fits_into_webp(*image.shape[:2]) and (image.size <= LARGE or _is_promising(image, max_bytes)):
+        candidates.append(pack(Stream(WEBP, *image.shape[:2], _webp(image, quality=75, method=4))))
+    return min((data for data in candidates if len(data) <= max_bytes), key=len, default=None)
+
+
+def decode_file(stream):
+    """Decodes a stream that is the file of another format.
+
+    Args:
+        stream: `Stream`, WebP or JPEG.
+
+    Returns:
+        uint8 array of shape `(height, width, 3)`.
+
+    Raises:
+        ValueError: If the file is damaged, or not of the size that the stream says.
+    """
+    payload, (height, width) = stream.payload, stream[1:3]
+    if stream.kind == WEBP:
+        sides = int.from_bytes(payload[21:25], "little")  # 14 bits each, less 1: before the decoder takes any memory
+        expected = width - 1 | (height - 1) << 14
+        if not _fits_into_webp(height, width) or payload[12:16] != b"VP8L" or sides & 2**28 - 1 != expected:
+            raise ValueError(DAMAGED)
+    image = _decoded(payload, stream.kind, (width, height))
+    if image is None:
+        raise ValueError(DAMAGED)
+    return image
+
+
+def _decoded(payload, kind, size=None):
+    """The image in a file, or `None` if there is none, or none of that size."""
+    try:
+        with Image.open(io.BytesIO(payload), formats=[FORMATS[kind]]) as image:
+            return np.array(image.convert("RGB")) if size in (None, image.size) else None
+    except MemoryError:
+        raise
+    except Exception:  # Pillow raises what it likes
+        return None
+
+
+def _fits_into_webp(height, width):
+    return max(height, width) <= WEBP_SIDE and height * width <= WEBP_PIXELS
+
+
+def _is_promising(image, max_bytes):
+    """Whether the slow compression may fit: the quick one takes up to 30 % more for photographs.
+
+    For drawings it takes far more: their quick files, of 1.5 bits a sample or less, are always followed up.
+    """
+    quick = len(_webp(image, quality=0, method=0))
+    return quick <= 1.3 * max_bytes or 8 * quick <= 1.5 * image.size
+
+
+def _webp(image, **effort):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "WEBP", lossless=True, **effort)
+    return file.getvalue()
+
+
+def _stripped(jpeg):
+    """A JPEG file without metadata, thumbnails, and what follows the picture; `None` if it has no such parts."""
+    kept, position = [jpeg[:2]], 2
+    while jpeg[position : position + 1] == b"\xff" and position + 4 <= len(jpeg):
+        marker, end = jpeg[position + 1], position + 2 + int.from_bytes(jpeg[position + 2 : position + 4], "big")
+        if marker == 0xDA:  # the scans, up to the end of the image
+            end = jpeg.find(b"\xff\xd9", position) + 2
+            return b"".join([*kept, jpeg[position:end]]) if end > position else None
+        if not (0xE0 <= marker <= 0xEF or marker == 0xFE) or marker == 0xEE:  # Adobe's tells the colour transform
+            kept.append(jpeg[position:end])
+        position = end
+    return None

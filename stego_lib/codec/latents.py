@@ -1,0 +1,294 @@
+"""Latents to bytes and back, with one set of networks."""
+
+import itertools
+import logging
+import threading
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from stego_lib.codec.entropy import FRACTIONS, LEVELS, LEVELS_PER_OCTAVE, SCALES, RangeDecoder, RangeEncoder, Tables
+from stego_lib.codec.fixed_point import KERNEL_GRID, UNIT, check_exactness
+from stego_lib.codec.networks import ContextModel, build_synthesis
+from stego_lib.codec.passes import PADDING, run_passes
+from stego_lib.codec.scaling import OCTAVES_PER_UNIT, PER_OCTAVE, SCALE_ORIGIN, SHIFT, STEPS, Scaling, integer_scaling
+from stego_lib.codec.tiling import in_windows, reach
+from stego_lib.codec.transform import Transform, blocks_to_images
+from stego_lib.codec.trellis import NEXT_STATE, quantize
+from stego_lib.models import jit_compile
+from stego_lib.threads import map_chunks
+
+CHAIN = 1024  # values of a chain of the trellis: 0.05 dB from one without end, and chains enough for many threads
+CHUNK = 64 * CHAIN  # values that a thread quantizes at once
+# The squared error, in squared units, that is worth a bit. At high rates the error falls by 2 ln 2 times itself with a
+# bit, and the trellis leaves 0.27 squared units: 0.37. docs/experiments.md has other values.
+MULTIPLIER = np.float32(2 * np.log(2) * 0.267)
+NO_BASE = np.empty((0, 0), "int32")
+LARGEST_VALUE = 2**15 - 2**11  # of int16, with a margin for what the trellis adds
+
+
+class Quantized(NamedTuple):
+    """Latents in units of a step, int16 array of shape `(batch, height, width, depth)`, and the bits they take."""
+
+    index: int
+    values: np.ndarray
+    bits: float
+
+
+class LatentCodec:
+    """Codes the latents of photographs with one set of networks.
+
+    The context model predicts the distribution of every latent, the trellis quantizes it, a range coder writes it; the
+    synthesis network refines what was quantized.
+
+    Args:
+        content: Dictionary of arrays: what `training.pack` returns.
+        window: Side, in latents, of the windows in which large photographs are computed; changes speed and memory, not
+            the bytes.
+        batch_size: Windows that are computed at once, likewise.
+    """
+
+    def __init__(self, content, *, window, batch_size):
+        self._window, self._batch_size = window, batch_size
+        self.transform = Transform(content["mean"], content["basis"], content["lapping"])
+        self.tables = Tables(np.split(content["cdfs"], content["ends"][:-1]))
+        self.context = ContextModel(content["deviations"], content["octaves"], int(content["filters"]))
+        self.context.set_fixed_point(content)
+        weights = [content[f"synthesis_{number}"] for number in range(int(content["synthesis_weights"]))]
+        self.synthesis = build_synthesis(content["deviations"], weights[0].shape[-1], len(weights) // 4 - 1)
+        self.synthesis.set_weights(weights)
+        self._kernel = content["stage_1_2"] if "stage_1_2" in content else content["coarse_0_2"]
+        self._lock = threading.Lock()
+        for network in (*self.context.networks, self.synthesis):
+            network.compile(jit_compile=jit_compile())
+
+    def quantize(self, latents, index, *, encoder=None, progress=None):
+        """Quantizes latents along the trellis, as the context model predicts them.
+
+        Args:
+            latents: float32 array of shape `(batch, height, width, depth)`, in grey levels.
+            index: Index of the step.
+            encoder: `RangeEncoder` that the symbols are written to. Defaults to `None`.
+            progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
+
+        Returns:
+            `Quantized`.
+        """
+        unit, total = STEPS[index], 0.0
+        largest = max(latents.max(), -latents.min()) / unit
+        if largest > LARGEST_VALUE:
+            raise AssertionError(f"A latent of {largest:.0f} units does not fit into 16 bits.")
+        tables = self.tables.bits, self.tables.middle, self.tables.largest, self.tables.num_even
+
+        def code_place(place, centres, table_indices):
+            nonlocal total
+            x = (latents[:, *place.slices] * np.float32(1 / unit)).reshape(-1) - centres
+            offsets, symbols, odd_tables = np.empty_like(centres), np.empty_like(centres), np.empty_like(table_indices)
+
+            def work(chunk):
+                arrays = offsets[chunk], symbols[chunk], odd_tables[chunk]
+                return quantize(x[chunk], table_indices[chunk], tables, CHAIN, MULTIPLIER, *arrays)
+
+            total += sum(map_chunks(work, len(x), CHUNK))
+            if encoder:
+                encoder.encode(odd_tables, symbols, centres + offsets)
+            return offsets
+
+        values = self._run_passes(latents.shape[:3], index, code_place, progress)
+        return Quantized(index, values, total)
+
+    def decode(self, payload, height, width, index, *, progress=None):
+        """Reads the values of one image.
+
+        Args:
+            payload: bytes that a `RangeEncoder` wrote.
+            height: Height of the latents.
+            width: Width of the latents.
+            index: Index of the step.
+            progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
+
+        Returns:
+            int16 array of shape `(1, height, width, depth)`, or `None` if the payload is longer than what was read.
+        """
+        decoder = RangeDecoder(self.tables, payload)
+
+        def code_place(place, centres, table_indices):
+            return decoder.decode(table_indices, centres, CHAIN, NEXT_STATE)
+
+        values = self._run_passes((1, height, width), index, code_place, progress)
+        return values if decoder.is_exhausted() else None
+
+    def encoder(self):
+        """Makes a `RangeEncoder` for `quantize`."""
+        return RangeEncoder(self.tables)
+
+    def refine(self, values, index):
+        """Refines quantized latents.
+
+        Args:
+            values: int16 array of shape `(batch, height, width, depth)`, in units.
+            index: Index of the step.
+
+        Returns:
+            float32 array of the same shape, in grey levels.
+        """
+        return self._refined(values, index, lambda latents: latents)
+
+    def restore(self, values, index):
+        """Makes images of quantized latents.
+
+        Args:
+            values: int16 array of shape `(batch, height, width, depth)`, in units.
+            index: Index of the step.
+
+        Returns:
+            uint8 array of shape `(batch, height * block, width * block, 3)`.
+        """
+        return blocks_to_images(self._refined(values, index, self.transform.synthesize))
+
+    def predict_scales(self, latents, index):
+        """Looks at what the context model expects of an image.
+
+        Args:
+            latents: float32 array of shape `(1, height, width, depth)`, in grey levels.
+            index: Index of the step.
+
+        Returns:
+            float32 array of shape `(height, width, depth)`: the scale of the distribution that was predicted for every
+            latent, in grey levels; small where the network is sure.
+        """
+        scales, values = np.zeros(latents.shape, "float32"), self.quantize(latents, index).values
+
+        def code_place(place, centres, table_indices):
+            known = values[:, *place.slices]
+            scales[:, *place.slices] = SCALES[table_indices // FRACTIONS].reshape(known.shape)
+            return known.reshape(-1) - centres
+
+        self._run_passes(latents.shape[:3], index, code_place, None)
+        return scales[0] * STEPS[index]
+
+    def _run_passes(self, shape, index, code_place, progress):
+        """Goes through the passes.
+
+        `code_place` is called with every `Place` and the centres and tables of its latents, flat arrays, and returns
+        their values less the centres.
+        """
+        batch, height, width = shape
+        padded = [side + -side % PADDING for side in (height, width)]
+        values = np.zeros((batch, *padded, self.transform.depth), "int16")
+        gains, origins = integer_scaling(index, self.context.deviations, self.context.octaves)
+        indices = np.full(batch, index, "int32")
+        scaling = Scaling(indices, self.context.deviations, self.context.octaves, ops=np)
+        done = 0
+
+        def code_pass(places, prediction):
+            nonlocal done
+            start, stop = places[0].start, places[0].stop
+            split = np.split(prediction.parameters, len(places), axis=-1)
+            results = []
+            for parameters, base, place in zip(split, prediction.bases or [None] * len(places), places, strict=True):
+                centres, table_indices = _distributions(parameters, base, gains[start:stop], origins[start:stop])
+                # Beyond the edges the centres stand for latents that nobody codes.
+                values[:, *place.slices] = centres
+                inside = values[:, :height, :width][:, *place.slices]
+                rows, columns = inside.shape[1:3]
+                active = [x[:, :rows, :columns].reshape(-1) for x in (centres, table_indices)]
+                inside += code_place(place, *active).reshape(inside.shape)
+                results.append(values[:, *place.slices].astype("float32"))
+                done += results[-1].size
+            if progress:
+                progress(done / values.size)
+            return results
+
+        run_passes(
+            self.context, scaling, (batch, *padded), self._predict, code_pass, ops=np, store=lambda x: x.astype("int16")
+        )
+        return values[:, :height, :width]
+
+    def _predict(self, network, *inputs):
+        """What a network of the context model gives, exactly."""
+
+        def predicted(*windows):
+            windows = iter(windows)
+            joined = [np.concatenate([next(windows) for _ in arrays], -1, dtype="float32") for arrays in inputs]
+            kernel = self._kernel
+            check_exactness(kernel.tobytes(), *kernel.shape[2:], joined[0].shape[:3])
+            with self._lock:
+                outputs = network.predict_on_batch(joined)
+            return [outputs[0].astype("int16"), outputs[1]] if isinstance(outputs, list) else [outputs]
+
+        *state, parameters = in_windows(
+            predicted,
+            list(itertools.chain(*inputs)),
+            margin=reach(network),
+            window=self._window,
+            batch_size=self._batch_size,
+        )
+        return (*state, parameters) if state else parameters
+
+    def _refined(self, values, index, finish):
+        def refined(values):
+            inputs = [values.astype("float32"), np.full(len(values), index, "int32")]
+            with self._lock:
+                latents = self.synthesis.predict_on_batch(inputs)
+            return [finish(latents)]
+
+        margin = reach(self.synthesis) + 1  # a block of its own for the inverse of the lapping
+        [result] = in_windows(refined, [values], margin=margin, window=self._window, batch_size=self._batch_size)
+        return result
+
+
+def _distributions(parameters, base, gains, origins):
+    """Centres and tables of the latents at one place, int16 and uint16 arrays: `means_and_scales` in integers."""
+    *shape, channels = parameters.shape
+    parameters = parameters.reshape(-1, channels)
+    if base is not None:
+        base = (base * FRACTIONS).astype("int32").reshape(-1, channels // 2)
+    centres = np.empty((len(parameters), channels // 2), "int16")
+    table_indices = np.empty(centres.shape, "uint16")
+
+    def work(rows):
+        _fill(
+            parameters[rows],
+            NO_BASE if base is None else base[rows],
+            base is not None,
+            gains,
+            origins,
+            centres[rows],
+            table_indices[rows],
+        )
+
+    map_chunks(work, len(parameters), max(CHUNK // channels, 1))
+    return [x.reshape(*shape, channels // 2) for x in (centres, table_indices)]
+
+
+@njit(cache=True, nogil=True)
+def _fill(parameters, base, has_base, gains, origins, centres, table_indices):
+    # A parameter is an odd multiple of 1/512: the half unit in the bias of `FixedPointConv2D`.
+    units = 2 * KERNEL_GRID * UNIT  # of a parameter that changes the mean by a deviation
+    channels = len(gains)
+    for i in range(len(parameters)):
+        for k in range(channels):
+            mean = 2 * np.int64(np.floor(parameters[i, k] * KERNEL_GRID)) + 1
+            scale = 2 * np.int64(np.floor(parameters[i, channels + k] * KERNEL_GRID)) + 1
+            eighths = (mean * gains[k] + (1 << (SHIFT - 1))) >> SHIFT
+            if has_base:
+                eighths += base[i, k]
+            eighths = min(max(eighths, -FRACTIONS * LARGEST_VALUE), FRACTIONS * LARGEST_VALUE)
+            centre = (eighths + FRACTIONS // 2) // FRACTIONS
+            level = OCTAVES_PER_UNIT * LEVELS_PER_OCTAVE * scale + SCALE_ORIGIN * units
+            level += origins[k] * LEVELS_PER_OCTAVE * (units // PER_OCTAVE)
+            level = min(max((level + units // 2) // units, 0), LEVELS - 1)
+            centres[i, k] = centre
+            table_indices[i, k] = level * FRACTIONS + eighths - FRACTIONS * centre + FRACTIONS // 2
+
+
+class _RetracingFilter(logging.Filter):
+    """Many networks, each compiled for a few shapes, are not the repeated tracing that TensorFlow takes them for."""
+
+    def filter(self, record):
+        return "triggered tf.function retracing" not in record.getMessage()
+
+
+logging.getLogger("tensorflow").addFilter(_RetracingFilter())

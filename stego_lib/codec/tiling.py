@@ -1,0 +1,90 @@
+"""Networks over windows of large photographs, and patches that stand for a whole one."""
+
+import itertools
+
+import numpy as np
+
+PATCH = 48  # side, in latents, of the patches of a large photograph
+
+
+def reach(network):
+    """Counts how far a network looks around a latent.
+
+    Args:
+        network: Model of convolutions.
+
+    Returns:
+        Number of latents.
+    """
+    return sum(weight.shape[0] // 2 for weight in network.weights if len(weight.shape) == 4)
+
+
+def in_windows(function, inputs, *, margin, window, batch_size=1):
+    """Applies a function to arrays in windows, where they are larger than one.
+
+    Args:
+        function: From arrays of shape `(batch, height, width, channels)` to a list of such arrays.
+        inputs: List of arrays of shape `(batch, height, width, channels)`, the same but for the channels.
+        margin: How far the function looks around a place; windows overlap by that much.
+        window: Side of the part of a window that is kept.
+        batch_size: Windows that are computed at once. Defaults to `1`.
+
+    Returns:
+        List of arrays of shape `(batch, height, width, channels)`.
+    """
+    batch, *sides = inputs[0].shape[:3]
+    if max(sides) <= window + 2 * margin:
+        return function(*inputs)
+    # As few windows as there must be, all of one size, and no larger than that takes.
+    steps = [-(-side // -(-side // window)) for side in sides]
+    cuts = [
+        [(start, min(start + step, side)) for start in range(0, side, step)]
+        for side, step in zip(sides, steps, strict=True)
+    ]
+    sizes = [min(step + 2 * margin, side) for side, step in zip(sides, steps, strict=True)]
+    places = list(itertools.product(range(batch), *cuts))
+    results = None
+    for first in range(0, len(places), batch_size):
+        batch_places = places[first : first + batch_size]
+        starts = [
+            [min(max(cut[0] - margin, 0), side - size) for cut, side, size in zip(cuts, sides, sizes, strict=True)]
+            for _, *cuts in batch_places
+        ]
+        windows = [
+            np.stack(
+                [
+                    x[image, top : top + sizes[0], left : left + sizes[1]]
+                    for (image, *_), (top, left) in zip(batch_places, starts, strict=True)
+                ]
+            )
+            for x in inputs
+        ]
+        outputs = function(*windows)
+        if results is None:
+            results = [np.empty((batch, *sides, output.shape[-1]), output.dtype) for output in outputs]
+        for result, output in zip(results, outputs, strict=True):
+            for (image, *cuts), start, kept in zip(batch_places, starts, output, strict=True):
+                inner = [slice(a - begin, b - begin) for (a, b), begin in zip(cuts, start, strict=True)]
+                result[image, *(slice(a, b) for a, b in cuts)] = kept[*inner]
+    return results
+
+
+def patches(latents, number):
+    """Cuts patches out of a large photograph, spread evenly.
+
+    Args:
+        latents: Array of shape `(1, height, width, channels)`.
+        number: About how many.
+
+    Returns:
+        Array of shape `(patches, 48, 48, channels)`; a photograph less than three times as large as that as it is.
+    """
+    sides = np.array(latents.shape[1:3])
+    if sides.prod() < 3 * number * PATCH**2:
+        return latents
+    counts = np.clip(np.rint(np.sqrt(number * sides / sides[::-1])).astype(int), 1, sides // PATCH)
+    rows, columns = (
+        np.linspace(0, side - PATCH, 2 * count + 1)[1::2].astype(int) for side, count in zip(sides, counts, strict=True)
+    )
+    corners = itertools.product(rows, columns)
+    return np.concatenate([latents[:, top : top + PATCH, left : left + PATCH] for top, left in corners])

@@ -1,0 +1,34 @@
+"""Threads for compiled loops, as many as there are CPUs."""
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+
+def num_threads():
+    """Counts the CPUs that this process may use; the environment variable `OMP_NUM_THREADS` may say fewer."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cpus, int(limit)) if limit.isdigit() and int(limit) else cpus
+
+
+def map_chunks(function, length, chunk):
+    """Applies a function to slices in threads; worthwhile for functions that let go of Python's lock.
+
+    Args:
+        function: Of a slice.
+        length: Where the last slice ends.
+        chunk: Length of a slice.
+
+    Returns:
+        List of what the function returned, in order.
+    """
+    slices = [slice(start, min(start + chunk, length)) for start in range(0, length, chunk)]
+    if len(slices) < 2 or num_threads() < 2:
+        return list(map(function, slices))
+    return list(_pool().map(function, slices))
+
+
+@functools.cache
+def _pool():
+    return ThreadPoolExecutor(num_threads(), "stego_lib")
