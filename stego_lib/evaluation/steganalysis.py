@@ -102,6 +102,8 @@ def _smaller_root(a, b, c):
 def spam_features(image):
     """Computes how likely a difference of neighbours is after the two before it: second-order SPAM features.
 
+    As in the authors' program, differences beyond 3 count as 3; theirs takes grey images, here the channels are averaged.
+
     Args:
         image: uint8 array of shape `(height, width, channels)`.
 
@@ -122,16 +124,15 @@ def _transitions(image, down, right):
     height, width, channels = image.shape
     image = image.astype("int16")
     differences = image[: height - down, : width - right] - image[down:, right:]
-    size = 2 * RANGE + 2  # one more for all differences that are too large
-    symbols = np.where(np.abs(differences) <= RANGE, differences + RANGE, size - 1)
+    size = 2 * RANGE + 1
+    symbols = np.clip(differences, -RANGE, RANGE) + RANGE
     height, width = symbols.shape[0] - 2 * down, symbols.shape[1] - 2 * right
     first, second, third = (symbols[i * down : height + i * down, i * right : width + i * right] for i in range(3))
     codes = ((np.arange(channels) * size + first) * size + second) * size + third
     forth = np.bincount(codes.ravel(), minlength=channels * size**3).reshape(channels, size, size, size)
-    negated = [*range(size - 2, -1, -1), size - 1]
-    back = forth.transpose(0, 3, 2, 1)[:, negated][:, :, negated][..., negated]
-    counts = np.stack([forth, back])[..., :-1, :-1, :]
-    return (counts / np.maximum(counts.sum(-1, keepdims=True), 1))[..., :-1].mean((0, 1)).ravel()
+    back = forth.transpose(0, 3, 2, 1)[:, ::-1, ::-1, ::-1]
+    counts = np.stack([forth, back])
+    return (counts / np.maximum(counts.sum(-1, keepdims=True), 1)).mean((0, 1)).ravel()
 
 
 def linear_discriminant(covers, stegos, seed=0):
