@@ -170,7 +170,39 @@ def _errors(blocks, basis, scales, reaches, bits):
 def _quantized(latents, scales, reaches, bits):
     cells = np.float32(2.0) ** bits
     scales, reaches = np.float32(scales), np.float32(reaches)
-    companded = np.sign(latents) * np.log1p(np.abs(latents) / scales) / reaches
-    levels = np.clip(np.rint((companded + 1) * (cells / 2) - 0.5), 0, cells - 1)
+    return expand(quantization_levels(latents, scales, reaches, cells), scales, reaches, cells)[0]
+
+
+def quantization_levels(latents, scales, reaches, cells, ops=np):
+    """Compands latents, and divides what comes of it into equal cells.
+
+    Args:
+        latents: Array, in grey levels.
+        scales: Scales of the companders.
+        reaches: Their reaches.
+        cells: Numbers of cells, `2**bits`.
+        ops: `numpy` or `keras.ops`. Defaults to `numpy`.
+
+    Returns:
+        Array of the same shape: the number of the cell, from 0 on.
+    """
+    companded = ops.sign(latents) * ops.log1p(ops.abs(latents) / scales) / reaches
+    return ops.clip(ops.round((companded + 1) * (cells / 2) - 0.5), 0, cells - 1)
+
+
+def expand(levels, scales, reaches, cells, ops=np):
+    """Turns cells back into latents.
+
+    Args:
+        levels: What `quantization_levels` returned.
+        scales: As then.
+        reaches: As then.
+        cells: As then.
+        ops: `numpy` or `keras.ops`. Defaults to `numpy`.
+
+    Returns:
+        The latents, their companded values in (-1, 1), and how wide the cells are in grey levels.
+    """
     companded = (2 * levels + 1) / cells - 1
-    return np.sign(companded) * scales * np.expm1(np.abs(companded) * reaches)
+    size = ops.abs(companded) * reaches
+    return ops.sign(companded) * scales * ops.expm1(size), companded, scales * reaches * ops.exp(size) * 2 / cells

@@ -151,10 +151,10 @@ class MultiKernelConv(keras.layers.Layer):
                 "`filters` must be at least the number of `kernel_sizes`, and that at least 1. "
                 f"Received: filters={filters}, kernel_sizes={kernel_sizes}"
             )
-        share, rest = divmod(filters, len(self.kernel_sizes))
+        per_size, remainder = divmod(filters, len(self.kernel_sizes))
         self.convolutions = [
             keras.layers.Conv2D(
-                share + (index < rest),
+                per_size + (index < remainder),
                 size,
                 padding="same",
                 activation=activation,

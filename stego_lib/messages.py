@@ -6,7 +6,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from stego_lib.block_code import BLOCK, CLASS_BITS, CLASSES, DEPTH, MOST_BITS, BlockCode, design_code
+from stego_lib.block_code import (
+    BLOCK,
+    CLASS_BITS,
+    CLASSES,
+    DEPTH,
+    MOST_BITS,
+    BlockCode,
+    design_code,
+    expand,
+    quantization_levels,
+)
 from stego_lib.layers import even_period
 
 FINE = 3  # bits of a latent from which on the error of quantization is as good as random
@@ -88,9 +98,8 @@ class SecretToMessage(_CodedLayer):
         for kind in range(CLASSES):
             scale, reach, cells = self.scales[kind], self.reaches[kind], 2.0 ** self.bits[kind]
             latents = ops.matmul(blocks, self.bases[kind])
-            companded = ops.sign(latents) * ops.log1p(ops.abs(latents) / scale) / reach
-            levels = ops.clip(ops.round((companded + 1.0) * (cells / 2) - 0.5), 0.0, cells - 1.0)
-            quantized, _, _ = _expanded(levels, scale, reach, cells)
+            levels = quantization_levels(latents, scale, reach, cells, ops)
+            quantized, _, _ = expand(levels, scale, reach, cells, ops)
             error = ops.sum(ops.square(quantized - latents), axis=-1, keepdims=True)
             carried = latents * ops.cast(self.bits[kind] >= FINE, "float32")
             if least is None:
@@ -155,7 +164,7 @@ class MessageToSecret(_CodedLayer):
         levels, kinds = self._levels(ops.cast(ops.floor(digits), "int32"))
         chosen = ops.one_hot(kinds, CLASSES)
         scale, reach, bits = (ops.take(table, kinds, axis=0) for table in (self.scales, self.reaches, self.bits))
-        latents, companded, width = _expanded(ops.cast(levels, "float32"), scale, reach, 2.0**bits)
+        latents, companded, width = expand(ops.cast(levels, "float32"), scale, reach, 2.0**bits, ops)
         latents += digits - ops.stop_gradient(digits)  # zero, but for the gradient
         bases = ops.swapaxes(self.bases, 1, 2)
         blocks = sum(ops.matmul(latents * chosen[..., kind, None], bases[kind]) for kind in range(CLASSES))
@@ -174,17 +183,10 @@ class MessageToSecret(_CodedLayer):
         place = ops.where(powers < number, ends - number + powers, last)
         place = ops.take(ops.reshape(place, (CLASSES, DEPTH * MOST_BITS)), kinds, axis=0)
         bits = ops.concatenate([bits, ops.zeros_like(bits[..., :1])], axis=-1)
-        parts = ops.reshape(ops.take_along_axis(bits, place, axis=-1), (*ops.shape(digits), MOST_BITS))
-        return ops.sum(parts * 2**powers, axis=-1), kinds
+        bits_of_levels = ops.reshape(ops.take_along_axis(bits, place, axis=-1), (*ops.shape(digits), MOST_BITS))
+        return ops.sum(bits_of_levels * 2**powers, axis=-1), kinds
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
         sides = [None if side is None else side // BLOCK for side in (height, width)]
         return input_shape, (batch, *sides, DEPTH), (batch, *sides, DEPTH)
-
-
-def _expanded(levels, scale, reach, cells):
-    """Levels of the quantizer -> latents, companded values, widths of the cells."""
-    companded = (2.0 * levels + 1.0) / cells - 1.0
-    size = ops.abs(companded) * reach
-    return ops.sign(companded) * scale * ops.expm1(size), companded, scale * reach * ops.exp(size) * 2.0 / cells

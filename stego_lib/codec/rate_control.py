@@ -119,8 +119,8 @@ class StepSearch:
         start = 1 - self._remaining
         self._remaining *= REMAINING
 
-        def report(part):
-            self._progress(start + part * (1 - self._remaining - start))
+        def report(done):
+            self._progress(start + done * (1 - self._remaining - start))
 
         encoder = self._coder.encoder()
         quantized = self._coder.quantize(self._latents, index, encoder=encoder, progress=self._progress and report)

@@ -44,7 +44,7 @@ PARTS = {
     "no concatenation of levels": {"_joined": _without_shortcut},
 }
 LOSSES = {
-    **{f"{term} loss alone": {f"{each}_weight": 0.0 for each in TERMS if each != term} for term in TERMS},
+    **{f"{term} loss alone": {f"{other}_weight": 0.0 for other in TERMS if other != term} for term in TERMS},
     **{f"no {term} loss": {f"{term}_weight": 0.0} for term in TERMS},
 }
 VARIANTS = (*EMBEDDINGS, *PARTS, *LOSSES)
@@ -85,8 +85,8 @@ def ablation(variant, train_pairs, validation_pairs, minutes, seed=0, filters=64
     def compiled(steps):
         keras.utils.set_random_seed(seed)
         with contextlib.ExitStack() as patches:
-            for name, part in PARTS.get(variant, {}).items():
-                patches.enter_context(patch.object(models, name, part))
+            for name, replacement in PARTS.get(variant, {}).items():
+                patches.enter_context(patch.object(models, name, replacement))
             autoencoder = models.build_autoencoder(embedding, period, filters, num_blocks)
         return compile_autoencoder(autoencoder, learning_rate_schedule(LEARNING_RATES[embedding], steps), **losses)
 

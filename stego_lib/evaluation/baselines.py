@@ -57,10 +57,11 @@ def codec_hide(cover, secret, bits, compress):
     Returns:
         uint8 array of the shape of the cover, or `None` if no quality fits.
     """
-    found = compress(secret, capacity_bytes(cover.shape, LENGTH, bits=bits))
-    if found is None:
+    compressed = compress(secret, capacity_bytes(cover.shape, LENGTH, bits=bits))
+    if compressed is None:
         return None
-    return embed(cover, len(found[0]).to_bytes(LENGTH, "big"), found[0], bits=bits, seed=PLACES)
+    data, _ = compressed
+    return embed(cover, len(data).to_bytes(LENGTH, "big"), data, bits=bits, seed=PLACES)
 
 
 def codec_reveal(stego, bits, decode):

@@ -75,12 +75,12 @@ def compare(methods, covers, secrets):
     for name, method in tqdm(methods.items(), desc="Comparing", disable=None):
         hidden = [method.hide(cover, secret) for cover, secret in zip(covers, secrets, strict=True)]
         fits = np.array([stego is not None for stego in hidden])
-        quality = {each: np.full(len(covers), np.nan) for each in measure(*[covers[:1]] * 4)}
+        quality = {metric: np.full(len(covers), np.nan) for metric in measure(*[covers[:1]] * 4)}
         if fits.any():
             stego = through_png(np.stack([image for image in hidden if image is not None]))
             revealed = np.stack(list(map(method.reveal, stego)))
-            for each, values in measure(covers[fits], secrets[fits], stego, revealed).items():
-                quality[each][fits] = np.minimum(values, EQUAL)
+            for metric, values in measure(covers[fits], secrets[fits], stego, revealed).items():
+                quality[metric][fits] = np.minimum(values, EQUAL)
         qualities[name] = quality
     return qualities
 
@@ -123,17 +123,18 @@ def disturb(methods, covers, secrets):
     """
     left = {}
     for name, method in tqdm(methods.items(), desc="Disturbing", disable=None):
-        left[name] = {each: np.full(len(covers), np.nan) for each in DISTURBANCES}
+        left[name] = {disturbance: np.full(len(covers), np.nan) for disturbance in DISTURBANCES}
         for index, (cover, secret) in enumerate(zip(covers, secrets, strict=True)):
             stego = method.hide(cover, secret)
-            for each, change in DISTURBANCES.items() if stego is not None else ():
+            for disturbance, change in DISTURBANCES.items() if stego is not None else ():
                 try:
                     revealed = method.reveal(change(stego))
                 except ValueError:
                     continue
-                expected = change(secret) if each == "crop" and revealed.shape != secret.shape else secret
+                is_crop = disturbance == "crop" and revealed.shape != secret.shape
+                expected = change(secret) if is_crop else secret
                 if revealed.shape == expected.shape:
-                    left[name][each][index] = min(image_psnr(expected, revealed), EQUAL)
+                    left[name][disturbance][index] = min(image_psnr(expected, revealed), EQUAL)
     return left
 
 
@@ -150,12 +151,13 @@ def disturbance_table(left):
     for name, columns in left.items():
         hidden = ~np.isnan(columns["none"])
         cells = []
-        for values in (each[hidden] for each in columns.values()):
+        for column in columns.values():
+            values = column[hidden]
             refused = np.isnan(values).sum()
             cell = f"{np.nanmean(values):.1f}" if refused < len(values) else "refused" if len(values) else "cannot hide"
             cells.append(cell + (f" ({refused} of {len(values)} refused)" if 0 < refused < len(values) else ""))
-        some = f" ({hidden.sum()} of {len(hidden)} hidden)" if 0 < hidden.sum() < len(hidden) else ""
-        lines.append(f"| {name}{some} | {' | '.join(cells)} |")
+        count = f" ({hidden.sum()} of {len(hidden)} hidden)" if 0 < hidden.sum() < len(hidden) else ""
+        lines.append(f"| {name}{count} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -50,9 +50,9 @@ def rate_distortion(images, codecs, bits=(1, 2, 3)):
     for number, image in enumerate(tqdm(images, desc="Compressing", disable=None)):
         for name, compress in codecs.items():
             for column, rate in enumerate(bits):
-                found = compress(image, int(rate * image.size / 8) - ENVELOPE)
-                if found is not None:
-                    result[name][number, column] = min(image_psnr(image, found[1]), EQUAL)
+                compressed = compress(image, int(rate * image.size / 8) - ENVELOPE)
+                if compressed is not None:
+                    result[name][number, column] = min(image_psnr(image, compressed[1]), EQUAL)
     return result
 
 

@@ -97,7 +97,7 @@ def detect(embeddings, covers, secrets, image_sizes=(64, 256), seed=0, detectors
     Returns:
         Dictionary from names of embeddings to dictionaries from `(detector, image_size)` to the scores of covers and
         of stego images of the test half, `(2, number / 2)`. In one more, "labels shuffled", it is drawn for every
-        photograph which of the two, cover or stego of the first embedding, counts as which: what is found is chance.
+        photograph which of the two, cover or stego of the first embedding, counts as which: what is told apart is chance.
     """
     half = len(covers) // 2
     sizes = [size for size in image_sizes if size <= min(covers.shape[1:3])]
@@ -138,7 +138,7 @@ def detectability(scores, seed=0, resamples=500):
     labels = np.repeat([0, 1], scores.shape[1])
     generator = np.random.default_rng(seed)
     drawn = (scores[:, generator.integers(scores.shape[1], size=scores.shape[1])] for _ in range(resamples))
-    low, high = np.quantile([roc_auc_score(labels, each.ravel()) for each in drawn], (0.025, 0.975))
+    low, high = np.quantile([roc_auc_score(labels, sample.ravel()) for sample in drawn], (0.025, 0.975))
     alarms, hits, _ = roc_curve(labels, scores.ravel())
     return roc_auc_score(labels, scores.ravel()), (low, high), (alarms + 1 - hits).min() / 2
 
@@ -155,9 +155,9 @@ def detection_table(result):
     columns = next(iter(result.values()))
     head = " | ".join(f"{detector}, {size}x{size}" for detector, size in columns)
     lines = [f"| embedding | {head} |", "| --- |" + " --- |" * len(columns)]
-    for name, found in result.items():
+    for name, scores_of_detectors in result.items():
         cells = []
-        for scores in found.values():
+        for scores in scores_of_detectors.values():
             area, (low, high), error = detectability(scores)
             cells.append(f"{area:.3f} ({low:.2f} to {high:.2f}), {error:.2f}")
         lines.append(f"| {name} | {' | '.join(cells)} |")

@@ -63,16 +63,16 @@ def rs_analysis(image):
 def _regular_singular(samples):
     samples = samples.astype(int)
     groups = []
-    for part in (samples, samples.T):
-        width = part.shape[1] // 4 * 4
-        groups.append(part[:, :width].reshape(-1, 4))
+    for lines in (samples, samples.T):
+        width = lines.shape[1] // 4 * 4
+        groups.append(lines[:, :width].reshape(-1, 4))
     groups = np.concatenate(groups)
     (d0, d0_minus), (d1, d1_minus) = (
-        [_excess(each, flip) for flip in (_flip, lambda x: _flip(x + 1) - 1)] for each in (groups, _flip(groups))
+        [_excess(samples, flip) for flip in (_flip, lambda x: _flip(x + 1) - 1)] for samples in (groups, _flip(groups))
     )
     z = _smaller_root(2 * (d1 + d0), d0_minus - d1_minus - d1 - 3 * d0, d0 - d0_minus)
-    share = z / (z - 0.5) if z != 0.5 else 1.0
-    return share if abs(share) <= 1.5 else 1.0
+    rate = z / (z - 0.5) if z != 0.5 else 1.0
+    return rate if abs(rate) <= 1.5 else 1.0
 
 
 def _flip(samples):

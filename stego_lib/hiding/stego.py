@@ -214,8 +214,8 @@ def capacity(cover, secret=None, *, quality=None):
         needed = _codec().estimate_bytes(secret, quality)
         num_bytes = [needed] * len(BITS)
         used = [needed / max(available, 1) for available in capacities]
-        secret_psnr = [quality if part <= 1 else math.nan for part in used]
-    cover_psnr = [10 * math.log10(255**2 / (error * min(part, 1))) for error, part in zip(errors, used, strict=True)]
+        secret_psnr = [quality if share <= 1 else math.nan for share in used]
+    cover_psnr = [10 * math.log10(255**2 / (error * min(share, 1))) for error, share in zip(errors, used, strict=True)]
     return list(map(Capacity, BITS, num_bytes, cover_psnr, secret_psnr))
 
 
