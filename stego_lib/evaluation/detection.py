@@ -97,7 +97,8 @@ def detect(embeddings, covers, secrets, image_sizes=(64, 256), seed=0, detectors
     Returns:
         Dictionary from names of embeddings to dictionaries from `(detector, image_size)` to the scores of covers and
         of stego images of the test half, `(2, number / 2)`. In one more, "labels shuffled", it is drawn for every
-        photograph which of the two, cover or stego of the first embedding, counts as which: what is told apart is chance.
+        photograph which of the two, cover or stego of the first embedding, counts as which: what is told apart is
+        chance.
     """
     half = len(covers) // 2
     sizes = [size for size in image_sizes if size <= min(covers.shape[1:3])]

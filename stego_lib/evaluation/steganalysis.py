@@ -102,7 +102,8 @@ def _smaller_root(a, b, c):
 def spam_features(image):
     """Computes how likely a difference of neighbours is after the two before it: second-order SPAM features.
 
-    As in the authors' program, differences beyond 3 count as 3; theirs takes grey images, here the channels are averaged.
+    As in the authors' program, differences beyond 3 count as 3; theirs takes grey images, here the channels are
+    averaged.
 
     Args:
         image: uint8 array of shape `(height, width, channels)`.
