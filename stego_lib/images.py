@@ -102,7 +102,10 @@ def write_image(path, image, *, overwrite=False):
     check_output(path, overwrite=overwrite)
     content = encode_image(image, path)
     check_folder(Path(path).parent)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"Cannot write {path}: {error.strerror}.") from error
     write_file(path, content, overwrite=overwrite)
 
 

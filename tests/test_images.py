@@ -65,6 +65,13 @@ def test_a_folder_cannot_be_made_where_a_file_is(photograph, tmp_path):
         write_image(tmp_path / "file" / "new" / "a.png", photograph)
 
 
+def test_errors_name_the_file_when_its_folder_cannot_be_made(photograph, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gone").symlink_to("nowhere/at/all")
+    with pytest.raises(OSError, match=r"^Cannot write gone/a\.png: File exists\.$"):
+        write_image("gone/a.png", photograph)
+
+
 @pytest.mark.parametrize("suffix", LOSSLESS_SUFFIXES)
 def test_what_is_encoded_is_decoded_exactly(photograph, suffix):
     np.testing.assert_array_equal(decode_image(encode_image(photograph, f"a{suffix}")), photograph)
