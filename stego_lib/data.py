@@ -1,36 +1,24 @@
 """Photographs for training: DIV2K, any folder, or those that scikit-image ships; halves; batches of pairs."""
 
-import hashlib
-import os
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
 import skimage.data
-from tqdm.auto import tqdm
 
 from stego_lib.download import download_div2k
 from stego_lib.images import read_image, to_float
+from stego_lib.photographs import find_div2k, find_photographs, load_photographs, read_each
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff")
-DIV2K_FOLDERS = {"train": "DIV2K_train_HR", "validation": "DIV2K_valid_HR"}
-DIV2K_PLACES = (
-    "/kaggle/input/div2k-dataset",
-    "/kaggle/input/datasets/joe1995/div2k-dataset",
-    "/content/DIV2K",
-    "/content/div2k-dataset",
-    "/content",
-)
 BUNDLED = {
     "train": ("coffee", "hubble_deep_field", "retina", "rocket", "stereo_motorcycle", "immunohistochemistry"),
     "validation": ("astronaut", "chelsea"),
 }
 
 
-def load_pairs(source=None, split="train", image_size=64, download=True, data_folder="data"):
+def load_pairs(source=None, split="train", *, image_size=64, download=True, data_folder="data"):
     """Loads photographs and halves them: the first half are covers, the second half secrets.
 
     Args:
@@ -44,7 +32,8 @@ def load_pairs(source=None, split="train", image_size=64, download=True, data_fo
         data_folder: Folder for downloads and for the cache of resized images. Defaults to `"data"`.
 
     Returns:
-        Covers and secrets, two uint8 arrays of shape `(pairs, image_size, image_size, 3)`. No photograph is in both.
+        Covers and secrets, two uint8 arrays of shape `(pairs, image_size, image_size, 3)`. No photograph is in both,
+        nor are equal copies of one.
 
     Raises:
         ValueError: If there are fewer than two readable photographs, or the split is unknown.
@@ -62,150 +51,25 @@ def load_pairs(source=None, split="train", image_size=64, download=True, data_fo
     if source == "bundled":
         images, photographs = _bundled_crops(split, image_size)
     else:
-        images = load_photographs(find_photographs(source, split), image_size, Path(data_folder) / "cache")
-        photographs = np.arange(len(images))
-    if len(images) < 2:
+        paths, cache_folder = find_photographs(source, split), Path(data_folder) / "cache"
+        images = load_photographs(paths, image_size, cache_folder=cache_folder)
+        photographs = _numbered(images)
+    number = len(np.unique(photographs))
+    if number < 2:
         raise ValueError(
-            f"A pair needs two readable photographs; the part '{split}' of {source} has {len(images)}. Every tenth "
+            f"A pair needs two readable photographs; the part '{split}' of {source} has {number}. Every tenth "
             "photograph of a folder is for validation: use 20 or more, or another folder for that, or, to evaluate, "
             "the split 'all'."
         )
-    of_covers = photographs < len(np.unique(photographs)) // 2
+    of_covers = photographs < number // 2
     pairs = min(of_covers.sum(), (~of_covers).sum())
     return images[of_covers][:pairs], images[~of_covers][:pairs]
 
 
-def find_div2k(folder=None, data_folder="data"):
-    """Finds the DIV2K photographs on this machine.
-
-    Looks at the argument, or else the environment variable `DIV2K_DIR`, or else `data/DIV2K`, Kaggle's input folders
-    and Colab's `/content`, each with the folders `DIV2K_train_HR` and `DIV2K_valid_HR` at up to three levels below.
-
-    Args:
-        folder: Where to look. Defaults to `None`, the usual places.
-        data_folder: The project's data folder. Defaults to `"data"`.
-
-    Returns:
-        The first folder that holds both parts, or `None`.
-
-    Raises:
-        FileNotFoundError: If a folder is named, here or in `DIV2K_DIR`, and DIV2K is not there.
-    """
-    named = folder or os.environ.get("DIV2K_DIR")
-    for candidate in (named,) if named else (Path(data_folder) / "DIV2K", *DIV2K_PLACES):
-        if all(_split_folder(candidate, part) for part in DIV2K_FOLDERS):
-            return Path(candidate)
-    if named:
-        raise FileNotFoundError(f"There are no photographs in {' and '.join(DIV2K_FOLDERS.values())} below {named}.")
-    return None
-
-
-def _split_folder(folder, split):
-    """The folder of a DIV2K part that itself holds photographs; archives nest it once or twice."""
-    name = DIV2K_FOLDERS[split]
-    for pattern in (name, f"{name}/{name}", f"*/{name}", f"*/{name}/{name}", f"*/*/{name}", f"*/*/{name}/{name}"):
-        for found in sorted(Path(folder).glob(pattern)):
-            if _photographs_in(found):
-                return found
-    return None
-
-
-def _photographs_in(folder):
-    if not Path(folder).is_dir():
-        raise NotADirectoryError(f"There is no folder {folder}.")
-    return sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
-
-
-def find_photographs(source, split="all"):
-    """Lists the photographs of a folder.
-
-    Args:
-        source: A folder of photographs, or one with the two parts of DIV2K.
-        split: `"train"`, `"validation"` or `"all"`. DIV2K has its own two parts; of any other folder every tenth
-            photograph is for validation. Defaults to `"all"`.
-
-    Returns:
-        List of paths, sorted by name.
-
-    Raises:
-        ValueError: If there are none.
-        OSError: If the folder does not exist, or a part of DIV2K is missing.
-    """
-    parts = {part: found for part in DIV2K_FOLDERS if (found := _split_folder(source, part))}
-    if parts:
-        wanted = DIV2K_FOLDERS if split == "all" else [split]
-        if missing := [DIV2K_FOLDERS[part] for part in wanted if part not in parts]:
-            raise FileNotFoundError(f"{source} has no photographs in {' and '.join(missing)}.")
-        return [path for part in wanted for path in _photographs_in(parts[part])]
-    paths = _photographs_in(source)
-    if not paths:
-        raise ValueError(f"There are no photographs ({', '.join(SUFFIXES)}) in {source}.")
-    keep = {"train": lambda i: i % 10 != 9, "validation": lambda i: i % 10 == 9, "all": lambda i: True}[split]
-    return [path for index, path in enumerate(paths) if keep(index)]
-
-
-def load_photographs(paths, image_size=64, cache_folder=None):
-    """Reads photographs and resizes each whole to a square by area averaging.
-
-    Files that cannot be read are reported by name in a warning and left out.
-
-    Args:
-        paths: Paths of the photographs.
-        image_size: Side of the square in pixels. Defaults to `64`.
-        cache_folder: Folder where the result is kept as one `.npz`; a changed, added or removed file makes a new one.
-            Defaults to `None`, no cache.
-
-    Returns:
-        uint8 array of shape `(number, image_size, image_size, 3)`.
-    """
-    cache = None
-    if cache_folder is not None:
-        states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in map(Path, paths)]
-        key = hashlib.sha256(repr((states, image_size)).encode()).hexdigest()[:16]
-        cache = Path(cache_folder) / f"photographs-{image_size}-{key}.npz"
-        if cache.exists():
-            with np.load(cache) as content:
-                return content["images"]
-
-    def read(path):
-        return cv2.resize(read_image(path), (image_size, image_size), interpolation=cv2.INTER_AREA)
-
-    images = read_each(read, paths)
-    images = np.stack(images) if images else np.zeros((0, image_size, image_size, 3), np.uint8)
-    if cache is not None and len(images) == len(paths):
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        partial = cache.with_suffix(f".{os.getpid()}.npz")
-        np.savez(partial, images=images)
-        partial.replace(cache)
-    return images
-
-
-def read_each(read, photographs):
-    """Applies a function that reads to every photograph, in threads, with a progress bar.
-
-    Photographs for which it raises `OSError` or `ValueError` are left out, with the error as a warning.
-
-    Args:
-        read: Function of one photograph.
-        photographs: List of whatever the function takes.
-
-    Returns:
-        List of what the function returned.
-    """
-
-    def read_or_error(photograph):
-        try:
-            return read(photograph)
-        except (OSError, ValueError) as error:
-            return error
-
-    with ThreadPoolExecutor() as pool:
-        results = pool.map(read_or_error, photographs)
-        results = list(tqdm(results, total=len(photographs), desc="Reading photographs", disable=None))
-    for error in results:
-        if isinstance(error, Exception):
-            warnings.warn(f"Left out: {error}", stacklevel=3)
-    return [result for result in results if not isinstance(result, Exception)]
+def _numbered(images):
+    """A number for every image, the same for equal ones."""
+    numbers = {}
+    return np.array([numbers.setdefault(image.tobytes(), len(numbers)) for image in images])
 
 
 def bundled_photographs(names):
@@ -218,7 +82,8 @@ def bundled_photographs(names):
         List of uint8 arrays of shape `(height, width, 3)`.
     """
     photographs = [getattr(skimage.data, name)() for name in names]
-    return [np.ascontiguousarray((each[0] if isinstance(each, tuple) else each)[..., :3]) for each in photographs]
+    photographs = [image[0] if isinstance(image, tuple) else image for image in photographs]  # one of a stereo pair
+    return [np.ascontiguousarray(image[..., :3]) for image in photographs]
 
 
 def _bundled_crops(split, image_size):
@@ -236,36 +101,40 @@ def _bundled_crops(split, image_size):
     return np.stack(images), np.array(photographs)
 
 
-def cut_squares(photographs, size, number=1):
+def cut_squares(photographs, size, *, number=1):
     """Cuts squares out of photographs at their own resolution, evenly spread and not overlapping.
 
     Args:
         photographs: List of paths or of uint8 arrays of shape `(height, width, 3)`; those with less than `number`
             squares are left out.
         size: Side of the squares in pixels.
-        number: Squares of each photograph; 1 takes one near the middle. Defaults to `1`.
+        number: Squares of each photograph; 1 takes one near the middle. With more, the photographs are an even number,
+            of which the last may be left out for that: no photograph is in both halves of the result. Defaults to `1`.
 
     Returns:
         uint8 array of shape `(photographs * number, size, size, 3)`, all of the first photograph first.
 
     Raises:
-        ValueError: If no photograph is large enough.
+        ValueError: If no photograph, or with more squares of each no two photographs, are large enough.
     """
 
     def cut(photograph):
         image = photograph if isinstance(photograph, np.ndarray) else read_image(photograph)
         rows, columns = image.shape[0] // size, image.shape[1] // size
         if rows * columns < number:
-            return []
+            return None
         top, left = (image.shape[0] - rows * size) // 2, (image.shape[1] - columns * size) // 2
         corners = [(top + size * row, left + size * column) for row in range(rows) for column in range(columns)]
         chosen = (2 * np.arange(number) + 1) * len(corners) // (2 * number)
         return [image[y : y + size, x : x + size].copy() for y, x in (corners[index] for index in chosen)]
 
-    squares = [square for each in read_each(cut, photographs) for square in each]
+    squares = [photograph for photograph in read_each(cut, photographs) if photograph is not None]
+    if number > 1:
+        squares = squares[: len(squares) // 2 * 2]
     if not squares:
-        raise ValueError(f"No photograph has {number} squares of {size}x{size} pixels.")
-    return np.stack(squares)
+        few = "No photograph has" if number == 1 else "No two photographs have"
+        raise ValueError(f"{few} {number} squares of {size}x{size} pixels.")
+    return np.concatenate(squares)
 
 
 def save_pairs(path, train, validation):
@@ -296,7 +165,7 @@ def read_pairs(path):
     if not Path(path).exists():
         raise FileNotFoundError(f"There is no file {path}: run the notebook 01_data first, it writes it.")
     with np.load(path) as content:
-        return tuple((content[f"{part}_covers"], content[f"{part}_secrets"]) for part in ("train", "validation"))
+        return tuple((content[f"{split}_covers"], content[f"{split}_secrets"]) for split in ("train", "validation"))
 
 
 class PairDataset(keras.utils.PyDataset):
@@ -330,7 +199,7 @@ class PairDataset(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, covers, secrets, batch_size=16, training=False, crop_size=None, steps_per_epoch=None, seed=0, **kwargs
+        self, covers, secrets, *, batch_size=16, training=False, crop_size=None, steps_per_epoch=None, seed=0, **kwargs
     ):
         super().__init__(**kwargs)
         if not len(covers) or covers.shape != secrets.shape:

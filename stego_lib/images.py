@@ -3,31 +3,32 @@
 import contextlib
 import io
 import math
-import os
-import secrets
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
+
+from stego_lib.colours import colour_space, to_srgb
+from stego_lib.formats import UnsupportedFileError, decode, has_more_pictures, open_photograph
+from stego_lib.paths import check_folder, write_file
 
 LOSSLESS_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
-
-
-class UnsupportedFileError(ValueError):
-    """A file is not a whole image of a format that can be read."""
+MAX_PIXELS = 2**27
+TOO_LARGE = "more than the limit of 134 megapixels (2**27 pixels); make it smaller"
 
 
 def read_image(path, *, as_stored=False):
-    """Reads a photograph of any common format as 8-bit RGB.
+    """Reads a photograph, a JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF file, as 8-bit RGB.
 
     The EXIF orientation is applied; colours of another profile become sRGB; grey, palette and CMYK become RGB; 16 bits
-    become 8; transparent parts are laid on white. Of an animation the first picture is read.
+    become 8; transparent parts are laid on white. Of several frames or pages the first is read, with a warning.
 
     Args:
         path: Path of the file.
-        as_stored: Whether orientation and colour profile are left alone: what is hidden in a stego image is in its
-            samples. Defaults to `False`.
+        as_stored: Whether orientation, transparency and colour profile are left alone: what is hidden in a stego image
+            is in its samples. Defaults to `False`.
 
     Returns:
         uint8 array of shape `(height, width, 3)`.
@@ -35,38 +36,53 @@ def read_image(path, *, as_stored=False):
     Raises:
         FileNotFoundError: If there is no such file.
         IsADirectoryError: If it is a folder.
-        UnsupportedFileError: If the file is not a whole, readable image.
+        UnsupportedFileError: If the file is damaged, of another kind, or has more than 2**27 pixels (134 megapixels).
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not an image.")
+    with open(path, "rb") as file, _named_in_errors(path):
+        image = open_photograph(file, path.suffix)
+        _check_num_pixels(*image.size)
+        several = has_more_pictures(image)
+        pixels = _pixels(image, path, as_stored)
+    if several:
+        warnings.warn(f"{path} has several pictures: only the first one is read.", stacklevel=2)
+    return pixels
+
+
+@contextlib.contextmanager
+def _named_in_errors(path):
     try:
-        with Image.open(path) as image:
-            image.load()
-            return np.asarray(image.convert("RGB") if as_stored else _rgb(ImageOps.exif_transpose(image)))
+        yield
+    except UnsupportedFileError as error:
+        raise UnsupportedFileError(f"{path} cannot be read: {error}.") from error
+    except Image.DecompressionBombError as error:
+        raise UnsupportedFileError(f"{path} cannot be read: it has {TOO_LARGE}.") from error
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow and its plugins raise what they like
-        raise UnsupportedFileError(f"{path} is not a whole, readable image: {error}.") from error
+        reason = f"it is damaged, or of a kind that cannot be decoded ({' '.join(str(error).split()).rstrip('.')})"
+        raise UnsupportedFileError(f"{path} cannot be read: {reason}.") from error
 
 
-def _rgb(image):
-    profile = image.info.get("icc_profile")
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError("its pixels have more than 16 bits")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    if image.mode not in ("L", "CMYK"):
-        image = image.convert("RGB")
-    if profile:
-        with contextlib.suppress(ImageCms.PyCMSError, OSError):  # one that does not fit is no reason to refuse
-            profile = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if "sRGB" not in ImageCms.getProfileDescription(profile):
-                return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    return image.convert("RGB")
+def _pixels(image, name, as_stored):
+    picture = decode(image, as_stored=as_stored)
+    if as_stored:
+        return np.asarray(picture.convert("RGB"))
+    alpha = picture.getchannel("A") if picture.mode in ("LA", "RGBA") else None
+    opaque = picture.convert(picture.mode.removesuffix("A")) if alpha else picture
+    rgb = to_srgb(opaque, colour_space(image), name=name)
+    if alpha:
+        rgb = Image.composite(rgb, Image.new("RGB", rgb.size, "white"), alpha)
+    return np.asarray(rgb)
+
+
+def _check_num_pixels(width, height):
+    if width * height > MAX_PIXELS:
+        raise UnsupportedFileError(f"it has {width * height / 1e6:.1f} megapixels, {TOO_LARGE}")
 
 
 def write_image(path, image, *, overwrite=False):
@@ -84,8 +100,13 @@ def write_image(path, image, *, overwrite=False):
         OSError: If the path is a folder, or the file cannot be written.
     """
     check_output(path, overwrite=overwrite)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, encode_image(image, path), overwrite=overwrite)
+    content = encode_image(image, path)
+    check_folder(Path(path).parent)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"Cannot write {path}: {error.strerror}.") from error
+    write_file(path, content, overwrite=overwrite)
 
 
 def check_output(path, *, overwrite=False):
@@ -135,54 +156,11 @@ def decode_image(content):
     Returns:
         uint8 array of shape `(height, width, 3)`.
     """
-    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-
-
-def write_file(path, content, *, overwrite=False):
-    """Writes a file, all of it or nothing: under another name, which it loses only when it is safely on the disk.
-
-    Args:
-        path: Path of the file.
-        content: bytes.
-        overwrite: Whether an existing file may be replaced. Defaults to `False`.
-
-    Raises:
-        FileExistsError: If the file exists and may not be replaced.
-        OSError: If the file cannot be written.
-    """
-    path = Path(path)
-    partial = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
-    try:
-        with open(partial, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if overwrite:
-            partial.replace(path)
-        else:
-            _name(partial, path)
-    except OSError as error:
-        if error.errno is None:
-            raise
-        raise type(error)(f"Cannot write {path}: {error.strerror}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _name(partial, path):
-    """Gives a file a name that no other file has."""
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        raise FileExistsError(f"{path} exists already.") from None
-    except OSError:  # a file system without links
-        if path.exists():
-            raise FileExistsError(f"{path} exists already.") from None
-        partial.replace(path)
+    return np.asarray(decode(open_photograph(io.BytesIO(content)), as_stored=True).convert("RGB"))
 
 
 def check_photograph(name, image):
-    """Makes sure that something is an 8-bit RGB image.
+    """Makes sure that something is an 8-bit RGB image of at most 2**27 pixels (134 megapixels).
 
     Args:
         name: How errors call it.
@@ -200,6 +178,8 @@ def check_photograph(name, image):
             f"`{name}` must be a uint8 array of shape (height, width, 3). "
             f"Received: dtype={image.dtype}, shape={image.shape}"
         )
+    if image.shape[0] * image.shape[1] > MAX_PIXELS:
+        raise ValueError(f"`{name}` has {TOO_LARGE}. Received: shape={image.shape}")
     return image
 
 
@@ -256,7 +236,7 @@ def _checked(image):
     return image
 
 
-def sharpen(image, amount=0.5, sigma=1.0):
+def sharpen(image, amount=0.5, *, sigma=1.0):
     """Sharpens an image by unsharp masking: `image + amount * (image - gaussian(image))`.
 
     For looking at a stego or revealed image. The file that carries the secret must stay as it is.
@@ -273,7 +253,7 @@ def sharpen(image, amount=0.5, sigma=1.0):
     return _as_kind_of(image, pixels + amount * (pixels - cv2.GaussianBlur(pixels, (0, 0), sigma)))
 
 
-def smooth(image, method="bilateral", sigma=1.0):
+def smooth(image, method="bilateral", *, sigma=1.0):
     """Smooths an image, by default along its edges and not across them.
 
     For looking at a stego or revealed image. The file that carries the secret must stay as it is.

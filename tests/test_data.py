@@ -1,7 +1,6 @@
 import os
 import shutil
 import time
-import warnings
 
 import numpy as np
 import pytest
@@ -88,6 +87,38 @@ def test_cache_is_used_and_follows_the_folder(folder, tmp_path):
     assert len(load_pairs(folder, "all", image_size=32)[0][0]) == 32
 
 
+def test_a_damaged_cache_is_made_again(folder, tmp_path):
+    first = load_pairs(folder, "all")
+    [cache] = (tmp_path / "data" / "cache").iterdir()
+    cache.write_bytes(cache.read_bytes()[:1000])
+    np.testing.assert_array_equal(load_pairs(folder, "all"), first)
+    np.testing.assert_array_equal(load_pairs(folder, "all"), first)
+
+
+def test_where_nothing_can_be_written_photographs_load_without_a_cache(folder, tmp_path):
+    expected = load_pairs(folder, "all")
+    (tmp_path / "no_folder").touch()
+    with pytest.warns(UserWarning, match="not kept for the next time"):
+        covers_and_secrets = load_pairs(folder, "all", data_folder=tmp_path / "no_folder")
+    np.testing.assert_array_equal(covers_and_secrets, expected)
+
+
+def test_copies_of_a_photograph_are_all_covers_or_all_secrets(folder):
+    for index in range(0, 20, 3):
+        shutil.copy(folder / f"{index:02d}.png", folder / f"{19 - index:02d} copy.png")
+    covers, secrets = load_pairs(folder, "all")
+    assert len(covers) > 8
+    assert not {cover.tobytes() for cover in covers} & {secret.tobytes() for secret in secrets}
+
+
+def test_two_copies_of_one_photograph_are_no_pair(tmp_path):
+    (tmp_path / "photographs").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(skimage.data.chelsea()).save(tmp_path / "photographs" / name)
+    with pytest.raises(ValueError, match="needs two readable photographs"):
+        load_pairs(tmp_path / "photographs", "all")
+
+
 def test_unreadable_files_are_named_and_left_out(folder):
     (folder / "03.png").write_bytes((folder / "03.png").read_bytes()[:200])
     (folder / "07.png").write_text("no image")
@@ -102,8 +133,11 @@ def test_unreadable_files_are_named_and_left_out(folder):
 
 
 def test_missing_and_empty_folders_are_refused_in_one_sentence(tmp_path):
-    with pytest.raises(NotADirectoryError, match="There is no folder"):
+    with pytest.raises(FileNotFoundError, match="There is no folder"):
         load_pairs(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="file is a file, not a folder"):
+        load_pairs(tmp_path / "file")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="There are no photographs"):
         load_pairs(tmp_path / "empty")
@@ -274,21 +308,9 @@ def test_wrong_images_are_refused(numbered):
         PairDataset(*numbered, training=True, crop_size=80)
 
 
-def test_grey_alpha_sixteen_bit_and_cmyk_files_load_as_rgb(tmp_path):
-    photograph = Image.fromarray(skimage.data.chelsea()[:64, :64])
-    photograph.convert("L").save(tmp_path / "grey.png")
-    photograph.convert("RGBA").save(tmp_path / "alpha.png")
-    photograph.convert("CMYK").save(tmp_path / "cmyk.jpg")
-    Image.fromarray(np.asarray(photograph.convert("L")).astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        images = load_photographs(sorted(tmp_path.glob("*.*")))
-    assert images.shape == (4, 64, 64, 3)
-
-
 def test_squares_are_cut_in_order_and_do_not_overlap(folder):
     image = np.arange(50 * 70 * 3, dtype="uint32").reshape(50, 70, 3)
-    squares = cut_squares([image, image[:30], image], 20, 4)
+    squares = cut_squares([image, image[:30], image], 20, number=4)
     assert squares.shape == (8, 20, 20, 3)
     assert len(np.unique(squares[:4])) == squares[:4].size
     np.testing.assert_array_equal(squares[:4], squares[4:])
@@ -296,3 +318,12 @@ def test_squares_are_cut_in_order_and_do_not_overlap(folder):
     np.testing.assert_array_equal(cut_squares([image], 50)[0], image[:, 10:60])
     with pytest.raises(ValueError, match="No photograph has 1 squares of 99x99"):
         cut_squares([image], 99)
+
+
+def test_the_halves_of_cut_squares_have_no_photograph_in_common():
+    photographs = [np.full((40, 40, 3), number, np.uint8) for number in range(3)]
+    squares = cut_squares(photographs, 20, number=3)
+    assert [square.max() for square in squares] == [0, 0, 0, 1, 1, 1]
+    assert len(cut_squares(photographs, 20)) == 3
+    with pytest.raises(ValueError, match="No two photographs have 3 squares of 20x20"):
+        cut_squares(photographs[:1], 20, number=3)

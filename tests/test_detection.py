@@ -19,7 +19,7 @@ from stego_lib.images import image_psnr
 
 @pytest.fixture(scope="module")
 def squares():
-    return cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 64, 6)
+    return cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 64, number=6)
 
 
 def test_embeddings_change_as_much_as_they_say():

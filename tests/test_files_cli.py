@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 import pytest
 import skimage.data
-from PIL import Image, ImageCms
+from PIL import Image
 
 from stego_lib.cli import hiding as command_line
 from stego_lib.cli import main
@@ -88,7 +88,7 @@ def run(folder, *arguments, environment=None, **options):
 
 HIDE = ["hide", "cover.png", "secret.png", "-o", "new.png"]
 REVEAL = ["reveal", "stego.png", "-o", "new.png"]
-NO_IMAGE = "is not a whole, readable image"
+NO_IMAGE = "cannot be read: it"
 NOTHING = "Nothing is hidden in this image, or the passphrase is another one"
 PROBLEMS = {
     "cover missing": ("hide none.png secret.png -o new.png", "There is no file none.png"),
@@ -133,7 +133,7 @@ PROBLEMS = {
     "stego zeros": ("reveal zeros.png -o new.png", NO_IMAGE),
     "stego truncated": ("reveal truncated.png -o new.png", NO_IMAGE),
     "stego folder": ("reveal folder.png -o new.png", "folder.png is a folder"),
-    "stego float": ("reveal float.tif -o new.png", NOTHING),
+    "stego float": ("reveal float.tif -o new.png", NO_IMAGE),
     "no passphrase where there is one": ("reveal stego.png -o new.png", NOTHING),
     "wrong passphrase": ("reveal stego.png -o new.png --passphrase-file wrong.txt", NOTHING),
     "passphrase where there is none": ("reveal open.png -o new.png --passphrase-file right.txt", NOTHING),
@@ -319,23 +319,6 @@ def test_covers_and_secrets_of_many_kinds(tmp_path):
         assert main(["reveal", str(output), "-o", str(revealed)]) == 0
         assert image_psnr(read_image(path), read_image(output)) > 33
         assert image_psnr(read_image(path), read_image(revealed)) > 38, path.name
-
-
-def test_colours_of_another_profile_become_srgb(tmp_path):
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    image = Image.fromarray(COVER)
-    image.save(tmp_path / "srgb.png", icc_profile=srgb)
-    np.testing.assert_array_equal(read_image(tmp_path / "srgb.png"), COVER)
-    image.save(tmp_path / "broken.png", icc_profile=b"no profile")
-    np.testing.assert_array_equal(read_image(tmp_path / "broken.png"), COVER)
-
-    swapped = srgb.replace("sRGB".encode("utf-16-be"), "xRGB".encode("utf-16-be")).replace(b"sRGB", b"xRGB")
-    swapped = swapped.replace(b"rXYZ", b"?XYZ").replace(b"gXYZ", b"rXYZ").replace(b"?XYZ", b"gXYZ")
-    for mode in ("RGB", "RGBA"):
-        image.convert(mode).save(tmp_path / "swapped.png", icc_profile=swapped)
-        difference = read_image(tmp_path / "swapped.png").astype(int) - COVER[..., [1, 0, 2]]
-        assert np.abs(difference).mean() < 2
-        np.testing.assert_array_equal(read_image(tmp_path / "swapped.png", as_stored=True), COVER)
 
 
 def test_a_profile_that_a_program_adds_does_not_hide_the_secret(originals, tmp_path):

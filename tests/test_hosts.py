@@ -14,7 +14,8 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from skimage.io import imsave
 from test_notebooks import NOTEBOOKS, PARAMETERS, ROOT, bare_machine, run
 
-from stego_lib.data import BUNDLED, DIV2K_FOLDERS, bundled_photographs, save_pairs
+from stego_lib.data import BUNDLED, bundled_photographs, save_pairs
+from stego_lib.photographs import DIV2K_FOLDERS
 from stego_lib.plots import read_history
 
 sys.path.insert(0, str(ROOT / "notebooks"))

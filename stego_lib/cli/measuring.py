@@ -10,7 +10,7 @@ def run_evaluate(options):
     if options.output and options.output.is_file():
         raise NotADirectoryError(f"{options.output} is a file, not a folder.")
     autoencoder = (load_pretrained if options.model in PRETRAINED else load_autoencoder)(options.model)
-    covers, secrets = load_pairs(options.data, options.split, options.image_size)
+    covers, secrets = load_pairs(options.data, options.split, image_size=options.image_size)
     stego, revealed = hide_and_reveal(autoencoder, covers, secrets)
     if options.output:
         _write_pictures(options.output, covers, secrets, stego, revealed)
@@ -54,7 +54,7 @@ def run_compare(options):
     )
 
     split = "validation" if options.folder == "bundled" else "all"
-    covers, secrets = load_pairs(options.folder, split, options.image_size)
+    covers, secrets = load_pairs(options.folder, split, image_size=options.image_size)
     methods = all_methods()
     print(f"{len(covers)} pairs, means through a real PNG:", flush=True)
     print(comparison_table(compare(methods, covers, secrets)), flush=True)
@@ -70,7 +70,7 @@ def run_detect(options):
     from stego_lib.evaluation.detection import all_embeddings, detect, detection_table
 
     if options.folder == "bundled":
-        covers = cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 128, 6)
+        covers = cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 128, number=6)
         secrets = np.roll(covers, 6, axis=0)  # of the photograph before
     else:
         paths = find_photographs(options.folder)

@@ -12,12 +12,12 @@ def run_train(options):
         if options.data and Path(options.data).resolve() == Path(options.validation).resolve():
             raise ValueError("--data and --validation must be different photographs.")
         train_pairs = load_pairs(
-            options.data, "train" if options.data in (None, "bundled") else "all", options.image_size
+            options.data, "train" if options.data in (None, "bundled") else "all", image_size=options.image_size
         )
-        validation_pairs = load_pairs(options.validation, "all", options.image_size)
+        validation_pairs = load_pairs(options.validation, "all", image_size=options.image_size)
     else:
-        train_pairs = load_pairs(options.data, "train", options.image_size)
-        validation_pairs = load_pairs(options.data, "validation", options.image_size)
+        train_pairs = load_pairs(options.data, "train", image_size=options.image_size)
+        validation_pairs = load_pairs(options.data, "validation", image_size=options.image_size)
     train(
         options.output,
         train_pairs,
