@@ -24,7 +24,7 @@ from stego_lib.codec.container import (
 from stego_lib.codec.latents import LatentCodec
 from stego_lib.codec.rate_control import StepSearch, rate_distortion_curve
 from stego_lib.codec.scaling import STEPS, nearest_index
-from stego_lib.images import check_photograph
+from stego_lib.images import MAX_PIXELS, check_photograph
 
 FORMAT = 2  # of codec.npz
 EXCELLENT = 50.0  # dB, estimated, from which nobody asks whether the image even comes back exactly
@@ -150,12 +150,12 @@ class Codec:
             progress(1.0)
         return data
 
-    def decode(self, data, *, max_pixels=2**27, progress=None):
+    def decode(self, data, *, max_pixels=MAX_PIXELS, progress=None):
         """Decompresses a photograph.
 
         Args:
             data: bytes that `encode` returned.
-            max_pixels: The most pixels that the image may have. Defaults to `2**27`.
+            max_pixels: The most pixels that the image may have. Defaults to `2**27`, the largest photograph that is encoded.
             progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
         Returns:

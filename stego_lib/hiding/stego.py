@@ -12,6 +12,7 @@ from stego_lib.hiding.filling import capacity_bytes, embed, expected_errors, ext
 from stego_lib.hiding.payload import HEADER, make_payload, open_header
 from stego_lib.hiding.seal import TAG, encode_passphrase
 from stego_lib.images import (
+    MAX_PIXELS,
     check_output,
     check_photograph,
     decode_image,
@@ -359,7 +360,7 @@ def _check_size(secret, cover):
 
 def _max_pixels(shape):
     """The most pixels that a secret may have in a cover of this shape: enough, and no bomb."""
-    return min(LARGEST * shape[0] * shape[1], 2**27)
+    return min(LARGEST * shape[0] * shape[1], MAX_PIXELS)
 
 
 def _capacities(shape):
