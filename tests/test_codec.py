@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -371,6 +372,16 @@ def test_a_latent_that_does_not_fit_into_16_bits_is_never_written(codec):
         assert np.abs(latents).max() / STEPS[0] < 2**15 - 2**11
     with pytest.raises(AssertionError, match="16 bits"):
         codec.coder.quantize(np.full((1, 2, 2, 48), 2500, "float32"), 0)
+
+
+def test_decoding_takes_a_bounded_number_of_bytes_a_pixel(codec):
+    image = np.resize(skimage.data.coffee(), (1024, 1024, 3))
+    data = codec.encode(image, step=60)
+    tracemalloc.start()
+    codec.decode(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak / (1024 * 1024) < 50
 
 
 def test_several_threads_get_their_own_pictures(codec, photograph):

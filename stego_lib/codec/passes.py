@@ -34,6 +34,7 @@ LATTICES = (
 )  # spacings of what is coded of the first group; 8 latents are as far as anything can be foreseen
 PADDING = 2 * LATTICES[0]  # the sides of the latents are multiples of this
 PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))  # of 2x2 latents; the first two are coded before the last two
+DARK, LIGHT = PHASES[:2], PHASES[2:]
 FIRST = 3  # channels of the first group: a brightness and two colours
 
 
@@ -104,13 +105,14 @@ def run_passes(context, scaling, shape, predict, code_pass, *, ops=ops, store=la
         inputs += constants
         state, parameters = predict(stage, inputs) if state is None else predict(stage, [state], inputs)
         inputs = []
-        for phases in (PHASES[:2], PHASES[2:]):
+        for phases in (DARK, LIGHT):
             if inputs:
                 parameters = predict(second, [state, *inputs, *constants])
             places = [Place(row, column, 2, start, stop) for row, column in phases]
             values = code_pass(places, Prediction(parameters, ()))
             del parameters  # they are large
-            inputs += [store(x) for value in values for x in scaling.features(value, start, stop)]
+            if stop < groups[-1] or phases is DARK:  # after the last pass nothing is predicted
+                inputs += [store(x) for value in values for x in scaling.features(value, start, stop)]
 
 
 def _run_lattices(context, scaling, shape, predict, code_pass, ops):
