@@ -25,7 +25,7 @@ PRETRAINED = ("modular-4", "modular-8", "modular-16", "residual")
 LARGEST_RESIDUAL = 0.125  # in units of the image; unbounded, training drives it into the clipping and dies there
 
 
-def build_encoder(embedding="modular", period=8, filters=64, num_blocks=2, name="encoder"):
+def build_encoder(embedding="modular", period=8, *, filters=64, num_blocks=2, name="encoder"):
     """Builds the network that hides a secret in a cover.
 
     Features of cover and secret at full, half and quarter resolution lead to a correction: of the secret, before it
@@ -75,7 +75,7 @@ def build_encoder(embedding="modular", period=8, filters=64, num_blocks=2, name=
     return keras.Model([cover, secret], stego, name=name)
 
 
-def build_decoder(embedding="modular", period=8, filters=64, num_blocks=2, name="decoder"):
+def build_decoder(embedding="modular", period=8, *, filters=64, num_blocks=2, name="decoder"):
     """Builds the network that reveals a secret from a stego image alone.
 
     Args:
@@ -115,7 +115,7 @@ def build_decoder(embedding="modular", period=8, filters=64, num_blocks=2, name=
     return keras.Model(stego, revealed, name=name)
 
 
-def build_autoencoder(embedding="modular", period=8, filters=64, num_blocks=2, name="autoencoder"):
+def build_autoencoder(embedding="modular", period=8, *, filters=64, num_blocks=2, name="autoencoder"):
     """Builds encoder and decoder as one model, to be trained together.
 
     The decoder is given what a PNG file of the stego image would hold. The parts are `get_layer("encoder")` and
@@ -152,8 +152,8 @@ def build_autoencoder(embedding="modular", period=8, filters=64, num_blocks=2, n
     """
     cover = keras.Input((None, None, 3), name="cover")
     secret = keras.Input((None, None, 3), name="secret")
-    stego = build_encoder(embedding, period, filters, num_blocks)([cover, secret])
-    revealed = build_decoder(embedding, period, filters, num_blocks)(stego)
+    stego = build_encoder(embedding, period, filters=filters, num_blocks=num_blocks)([cover, secret])
+    revealed = build_decoder(embedding, period, filters=filters, num_blocks=num_blocks)(stego)
     return keras.Model(
         {"cover": cover, "secret": secret},
         {"stego": stego, "revealed": revealed},
@@ -161,7 +161,7 @@ def build_autoencoder(embedding="modular", period=8, filters=64, num_blocks=2, n
     )
 
 
-def learn_message(autoencoder, secrets, iterations=4):
+def learn_message(autoencoder, secrets, *, iterations=4):
     """Learns the code of the message from photographs, where the embedding is modular: the first part of training.
 
     The networks, trained next, correct what the code leaves.
@@ -240,7 +240,7 @@ def load_pretrained(name="modular-8"):
     return load_autoencoder(files("stego_lib") / "weights" / f"{name}.keras")
 
 
-def hide_images(autoencoder, covers, secrets, batch_size=16):
+def hide_images(autoencoder, covers, secrets, *, batch_size=16):
     """Hides every secret in its cover.
 
     Args:
@@ -262,7 +262,7 @@ def hide_images(autoencoder, covers, secrets, batch_size=16):
     return _in_batches(autoencoder.get_layer("encoder"), batch_size, covers, secrets)
 
 
-def reveal_images(autoencoder, stego, batch_size=16):
+def reveal_images(autoencoder, stego, *, batch_size=16):
     """Reveals the secrets of stego images.
 
     Args:
@@ -292,7 +292,7 @@ def _in_batches(model, batch_size, *images):
     return np.concatenate(results)
 
 
-def multiply_accumulates(model, height=64, width=64):
+def multiply_accumulates(model, *, height=64, width=64):
     """Counts the multiplications of all convolutions of a model for one image, the usual measure of its cost.
 
     The transforms of the modular embedding, another 5 thousand a pixel on each side, are not counted.
@@ -311,7 +311,7 @@ def multiply_accumulates(model, height=64, width=64):
     count = 0
     for layer in keras.models.clone_model(model, input_tensors=inputs).layers:
         if isinstance(layer, keras.Model):
-            count += multiply_accumulates(layer, height, width)
+            count += multiply_accumulates(layer, height=height, width=width)
         else:
             kernels = sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) == 4)
             count += kernels and kernels * math.prod(layer.output.shape[1:3])
@@ -381,13 +381,3 @@ def _centred(image, name):
 def _check_embedding(embedding):
     if embedding not in EMBEDDINGS:
         raise ValueError(f"`embedding` must be one of {EMBEDDINGS}. Received: embedding={embedding}")
-
-
-def jit_compile():
-    """Decides about XLA: under TensorFlow it makes convolutions on a CPU slower, and JAX cannot do without it.
-
-    Returns:
-        The argument `jit_compile` for `compile`.
-    """
-    without = keras.backend.backend() == "tensorflow" and keras.distribution.list_devices()[0].startswith("cpu")
-    return False if without else "auto"

@@ -130,7 +130,7 @@ def test_multiply_accumulates_counts_positions_times_kernels():
     image = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(8, 3, padding="same")(image)
     x = keras.layers.Conv2D(5, 4, strides=2, padding="same")(x)
-    assert multiply_accumulates(keras.Model(image, x), 16, 8) == 16 * 8 * 9 * 3 * 8 + 8 * 4 * 16 * 8 * 5
+    assert multiply_accumulates(keras.Model(image, x), height=16, width=8) == 16 * 8 * 9 * 3 * 8 + 8 * 4 * 16 * 8 * 5
 
 
 def test_the_default_model_keeps_within_its_budget():

@@ -22,13 +22,13 @@ def run_train(options):
         options.output,
         train_pairs,
         validation_pairs,
-        options.preset,
-        options.embedding,
-        options.period,
-        options.seed,
-        options.mixed_precision,
-        options.restart,
-        options.devices == "all",
+        preset=options.preset,
+        embedding=options.embedding,
+        period=options.period,
+        seed=options.seed,
+        mixed_precision=options.mixed_precision,
+        restart=options.restart,
+        all_devices=options.devices == "all",
     )
     print(f"The trained model is {options.output / 'autoencoder.keras'}.")
 
@@ -53,5 +53,5 @@ def run_train_codec(options):
                 f"{options.folder} has {len(parts[0])} photographs. Every tenth is for validation: use 10 or more, or "
                 "another folder as --validation."
             )
-    train_codec(options.output, *parts, options.preset, options.seed, options.restart)
+    train_codec(options.output, *parts, preset=options.preset, seed=options.seed, restart=options.restart)
     print(f"The trained codec is {options.output / 'codec.npz'}.")

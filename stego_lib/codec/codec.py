@@ -31,8 +31,8 @@ from stego_lib.codec.networks import (
     build_synthesis,
     check_exactness,
 )
+from stego_lib.devices import jit_compile
 from stego_lib.images import check_photograph, image_psnr, pad_to_multiple
-from stego_lib.models import jit_compile
 
 FORMAT = 1
 PADDING = 16  # the context model wants sides of the latents in multiples of this

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from stego_lib.devices import jit_compile
 from stego_lib.layers import rounded
-from stego_lib.models import jit_compile
 
 BLOCK = 4  # side of a block of the transform, in pixels
 DEPTH = 3 * BLOCK**2

@@ -16,11 +16,19 @@ from stego_lib.codec.networks import (
     principal_components,
 )
 from stego_lib.data import augment, random_crop, read_each
+from stego_lib.devices import jit_compile
 from stego_lib.images import read_image, to_float
-from stego_lib.models import jit_compile
 from stego_lib.optimizers import ConvMuon
-from stego_lib.training import fingerprint, learning_rate_schedule, prepare_folder, resumable_callbacks, verbosity
+from stego_lib.runs import (
+    RESUMABLE,
+    fingerprint,
+    learning_rate_schedule,
+    prepare_folder,
+    resumable_callbacks,
+    verbosity,
+)
 
+FILES = ("codec.npz", *(f"{network}/{name}" for network in ("context", "synthesis") for name in RESUMABLE))
 CROP = 64
 GROUP = 32  # crops quantized at once, with one step
 FINEST, COARSEST = 160, 608  # of the steps trained on: 0.7 to 90 grey levels
@@ -243,7 +251,8 @@ def train_codec(folder, train_photographs, validation_photographs, preset="small
         raise ValueError(f"`preset` must be one of {tuple(CODEC_PRESETS)}. Received: preset={preset}")
     settings = {**CODEC_PRESETS[preset], "seed": seed}
     crops, validation = load_crops(train_photographs, seed), load_crops(validation_photographs, seed)
-    folder = prepare_folder(folder, {**settings, "data": fingerprint(*crops[0], *validation[0])}, restart)
+    identified = {"training": "stego_lib codec", **settings, "data": fingerprint(*crops[0], *validation[0])}
+    folder = prepare_folder(folder, identified, files=FILES, restart=restart)
     validation = validation_images(*validation)
 
     keras.utils.set_random_seed(seed)
