@@ -7,6 +7,21 @@ import zlib
 import keras
 
 
+def check_keras():
+    """Makes sure that Keras is set to the data format and the float type that the networks have.
+
+    Raises:
+        RuntimeError: If the user's `keras.json` or a program has set something else.
+    """
+    needed = {"image_data_format": "channels_last", "floatx": "float32"}
+    for name, value in needed.items():
+        if (actual := getattr(keras.config, name)()) != value:
+            raise RuntimeError(
+                f"Keras is set to {actual}, and stego_lib needs {value}: change {name} in keras.json, in the folder "
+                f"~/.keras or KERAS_HOME, or call keras.config.set_{name}('{value}') first."
+            )
+
+
 def jit_compile():
     """Decides about XLA: under TensorFlow it makes convolutions on a CPU slower, and JAX cannot do without it.
 

@@ -1,7 +1,6 @@
 """Networks: the encoder that hides, the decoder that reveals, and the autoencoder that trains both together."""
 
 import math
-import zipfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import keras
 import numpy as np
 
 from stego_lib.block_code import learn_code
+from stego_lib.devices import check_keras
 from stego_lib.images import pad_to_multiple, to_float, to_uint8
 from stego_lib.layers import (
     ModularEmbedding,
@@ -19,6 +19,7 @@ from stego_lib.layers import (
     SubPixel,
 )
 from stego_lib.messages import MessageToSecret, SecretToMessage
+from stego_lib.model_files import why_unreadable
 
 EMBEDDINGS = ("modular", "residual")
 PRETRAINED = ("modular-4", "modular-8", "modular-16", "residual")
@@ -51,6 +52,7 @@ def build_encoder(embedding="modular", period=8, *, filters=64, num_blocks=2, na
 
     Raises:
         ValueError: If the embedding is unknown.
+        RuntimeError: If Keras is set to another data format or float type than the networks have.
 
     Example:
 
@@ -58,7 +60,7 @@ def build_encoder(embedding="modular", period=8, *, filters=64, num_blocks=2, na
     >>> encoder([np.zeros((1, 64, 64, 3)), np.ones((1, 64, 64, 3))]).shape
     (1, 64, 64, 3)
     """
-    _check_embedding(embedding)
+    _check(embedding)
     cover = keras.Input((None, None, 3), name="cover")
     secret = keras.Input((None, None, 3), name="secret")
     features = [_centred(cover, "cover"), _centred(secret, "secret")]
@@ -96,13 +98,14 @@ def build_decoder(embedding="modular", period=8, *, filters=64, num_blocks=2, na
 
     Raises:
         ValueError: If the embedding is unknown.
+        RuntimeError: If Keras is set to another data format or float type than the networks have.
 
     Example:
 
     >>> build_decoder(filters=16, num_blocks=1)(np.zeros((1, 64, 64, 3))).shape
     (1, 64, 64, 3)
     """
-    _check_embedding(embedding)
+    _check(embedding)
     stego = keras.Input((None, None, 3), name="stego")
     if embedding == "modular":
         phase = Phase(period, name="stego_phase")(stego)
@@ -139,6 +142,7 @@ def build_autoencoder(embedding="modular", period=8, *, filters=64, num_blocks=2
 
     Raises:
         ValueError: If the embedding is unknown.
+        RuntimeError: If Keras is set to another data format or float type than the networks have.
 
     Example:
 
@@ -198,19 +202,23 @@ def load_autoencoder(path):
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a trained autoencoder.
+        ValueError: If the file is not a trained autoencoder, is damaged, or was saved by a version of Keras that
+            differs too much.
+        RuntimeError: If Keras is set to another data format or float type than the networks have.
     """
+    check_keras()
     path = Path(path) / "autoencoder.keras" if Path(path).is_dir() else Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"There is no model {path}: train one first, or name one that comes with the library, "
-            f"{', '.join(PRETRAINED)} (`load_pretrained`)."
+            f"There is no model {path}: train one first, or take one that comes with the library: "
+            f"{', '.join(PRETRAINED)}."
         )
     try:
         autoencoder = keras.saving.load_model(path, compile=False)
-        autoencoder.get_layer("encoder"), autoencoder.get_layer("decoder")
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a trained autoencoder.") from error
+    except Exception as error:  # Keras raises what it likes
+        raise ValueError(why_unreadable(path)) from error
+    if not {"encoder", "decoder"} <= {layer.name for layer in autoencoder.layers}:
+        raise ValueError(f"{path} is a model of Keras, but not a trained autoencoder.")
     return autoencoder
 
 
@@ -378,6 +386,7 @@ def _centred(image, name):
     return keras.layers.Rescaling(2.0, -1.0, name=f"centred_{name}")(image)
 
 
-def _check_embedding(embedding):
+def _check(embedding):
+    check_keras()
     if embedding not in EMBEDDINGS:
         raise ValueError(f"`embedding` must be one of {EMBEDDINGS}. Received: embedding={embedding}")

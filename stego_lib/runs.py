@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import keras
+from tqdm.auto import tqdm
 
 from stego_lib.images import write_file
 
@@ -133,7 +134,39 @@ def resumable_callbacks(folder, batches, *others):
         *others,
         keras.callbacks.CSVLogger(folder / "history.csv", append=True),
         keras.callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True, delete_checkpoint=False),
+        EpochProgress(),
     ]
+
+
+class EpochProgress(keras.callbacks.Callback):
+    """Shows at a terminal how far an epoch is, in one line of any width, and that it is validated."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Keeps the number of the epoch, which Keras prints next."""
+        self.epoch = epoch + 1
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Shows an empty bar before the first batch, which may take long."""
+        if not batch:
+            self.bar = tqdm(
+                total=self.params["steps"],
+                desc=f"Epoch {self.epoch}/{self.params['epochs']}",
+                disable=None,
+                leave=False,
+                miniters=1,  # else tqdm waits as long as a step took that was fast
+            )
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Moves the bar."""
+        self.bar.update()
+
+    def on_test_begin(self, logs=None):
+        """Says that the validation has begun."""
+        self.bar.set_description(f"Epoch {self.epoch}/{self.params['epochs']}, validating")
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Removes the bar."""
+        self.bar.close()
 
 
 def learning_rate_schedule(peak, steps, *, warmup_steps=100):
@@ -157,9 +190,9 @@ def learning_rate_schedule(peak, steps, *, warmup_steps=100):
 
 
 def verbosity():
-    """Chooses for `fit` a progress bar where one can move, at a terminal or in a notebook, or else a line an epoch.
+    """Chooses for `fit` the progress bar of Keras in a notebook, and else a line an epoch, below an `EpochProgress`.
 
     Returns:
         The argument `verbose` for `fit`.
     """
-    return 1 if getattr(sys.stdout, "isatty", bool)() or "ipykernel" in sys.modules else 2
+    return 1 if "ipykernel" in sys.modules else 2

@@ -50,15 +50,15 @@ def test_evaluate_prints_one_line_and_leaves_pictures(model, photographs, tmp_pa
         (("evaluate", "{photograph}", "--data", "bundled"), "is not a trained autoencoder"),
         (("evaluate", "{model}", "--data", "nowhere"), "There is no folder nowhere"),
         (("train", "--data", "nowhere", "--output", "run"), "There is no folder nowhere"),
-        (("train", "--data", "bundled", "--output", "run", "--period", "7"), "`period` must be even"),
+        (("train", "--data", "bundled", "--output", "run", "--period", "7"), "--period must be even"),
         (("train", "--data", "bundled", "--output", "{photograph}"), "00.png is a file, not a folder"),
         (("evaluate", "{model}", "--output", "{photograph}"), "00.png is a file, not a folder"),
         (
             ("evaluate", "modular-9", "--data", "bundled"),
-            "the library, modular-4, modular-8, modular-16, residual",
+            "the library: modular-4, modular-8, modular-16, residual",
         ),
         (("train", "--data", "few", "--output", "run"), "has 0. Every tenth photograph of a folder is for validation"),
-        (("train-codec", "few", "--output", "run"), "has 8 photographs. Every tenth is for validation"),
+        (("train-codec", "few", "--output", "run"), "has 8 photographs. Every tenth photograph is for validation"),
         (("bench", "--codec", "{photograph}"), "00.png is not a codec"),
     ],
 )

@@ -1,13 +1,15 @@
 """Folders of trainings: nothing of the user's is deleted or overwritten."""
 
+import io
 import json
 import sys
-from types import SimpleNamespace
 
+import keras
+import numpy as np
 import pytest
 
 from stego_lib.codec.training import FILES as CODEC_FILES
-from stego_lib.runs import learning_rate_schedule, prepare_folder, verbosity
+from stego_lib.runs import EpochProgress, learning_rate_schedule, prepare_folder, verbosity
 from stego_lib.training import FILES
 
 SETTINGS = {"training": "test", "filters": 8, "seed": 0}
@@ -84,11 +86,35 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
         prepare_folder(tmp_path / "run", SETTINGS, files=FILES)
 
 
-@pytest.mark.parametrize("stdout", ["terminal", "file", None])
-def test_a_progress_bar_moves_only_at_a_terminal(stdout, monkeypatch):
+class Stream(io.StringIO):
+    """What is written to a terminal, or to a file."""
+
+    def __init__(self, at_terminal):
+        super().__init__()
+        self.at_terminal = at_terminal
+
+    def isatty(self):
+        return self.at_terminal
+
+
+@pytest.mark.parametrize("at_terminal", [True, False])
+def test_an_epoch_and_its_validation_are_seen_at_a_terminal_only(at_terminal, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Stream(at_terminal))
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    data = np.zeros((4, 1)), np.zeros((4, 1))
+    model.fit(*data, validation_data=data, batch_size=1, epochs=2, verbose=0, callbacks=[EpochProgress()])
+    lines = sys.stderr.getvalue().split("\r")
+    assert ("Epoch 1/2:   0%" in sys.stderr.getvalue()) == at_terminal
+    assert any(line.startswith("Epoch 2/2, validating") for line in lines) == at_terminal
+    assert lines[-1].strip() == ""  # nothing is left
+
+
+def test_keras_draws_its_bar_in_notebooks_only(monkeypatch):
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    monkeypatch.setattr(sys, "stdout", stdout and SimpleNamespace(isatty=lambda: stdout == "terminal"))
-    assert verbosity() == (1 if stdout == "terminal" else 2)
+    assert verbosity() == 2
+    monkeypatch.setitem(sys.modules, "ipykernel", object())
+    assert verbosity() == 1
 
 
 def test_learning_rate_warms_up_and_decays():

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from stego_lib.devices import jit_compile
+from stego_lib.devices import check_keras, jit_compile
 from stego_lib.layers import rounded
 
 BLOCK = 4  # side of a block of the transform, in pixels
@@ -109,6 +109,7 @@ def check_exactness():
     Raises:
         RuntimeError: If a `FixedPointConv2D` is not exact: streams could not be read elsewhere.
     """
+    check_keras()
     generator = np.random.default_rng(0)
     known = generator.integers(-LIMIT, LIMIT + 1, (1, 8, 8, 96))
     kernel, bias = generator.integers(-31, 32, (3, 3, 96, 8)), generator.integers(-9999, 9999, 8)
