@@ -144,7 +144,7 @@ PROBLEMS = {
     "stego resized": ("reveal resized.png -o new.png --passphrase-file right.txt", NOTHING),
     "stego in 256 colours": ("reveal palette.png -o new.png --passphrase-file right.txt", NOTHING),
     "stego in grey": ("reveal grey.png -o new.png --passphrase-file right.txt", NOTHING),
-    "stego changed": ("reveal changed.png -o new.png --passphrase-file right.txt", "altered since"),
+    "stego changed": ("reveal changed.png -o new.png --passphrase-file right.txt", NOTHING),
     "stego of a later version": ("reveal future.png -o new.png", "take a newer stego_lib"),
     "revealed jpg": ("reveal stego.png -o new.jpg", "the revealed photograph would lose quality"),
     "revealed exists": ("reveal stego.png -o existing.png --passphrase-file right.txt", "exists already"),

@@ -116,7 +116,7 @@ def add_training_options(parser, presets, *, validation, output):
         type=int,
         default=0,
         metavar="N",
-        help="of the first weights and of the batches (default: %(default)s)",
+        help="seed of the first weights and of the batches (default: %(default)s)",
     )
     parser.add_argument(
         "--restart", action="store_true", help="delete the earlier training in --output and begin a new one"

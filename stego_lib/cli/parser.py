@@ -49,23 +49,22 @@ def build_parser():
     Returns:
         `argparse.ArgumentParser`. The namespace that it makes has `run`, a function of the namespace, and `debug`.
     """
-    debug = argparse.ArgumentParser(add_help=False)
-    debug.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
     parser = argparse.ArgumentParser(
         prog="stego-lib",
         description="Hide photographs in photographs with convolutional autoencoders.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[debug],
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"stego-lib {__version__}")
-    parser.set_defaults(debug=False)
+    debug = {"action": "store_true", "help": "show the traceback of an error"}
+    parser.add_argument("--debug", **debug)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name, run, summary, description=None):
         description = description or f"{summary[0].upper()}{summary[1:]}."
-        command = commands.add_parser(name, help=summary, description=description, parents=[debug], allow_abbrev=False)
+        command = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
+        command.add_argument("--debug", default=argparse.SUPPRESS, **debug)  # where it is absent, that before counts
         command.set_defaults(run=run)
         return command
 
