@@ -9,6 +9,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from tqdm.auto import tqdm
 
 BLOCK = 4  # side of a block in pixels
 DEPTH = 3 * BLOCK**2
@@ -92,7 +93,7 @@ def learn_code(images, bits_per_sample, iterations=4, samples=160_000, seed=0):
     chosen = generator.choice(len(blocks), min(samples, len(blocks)), replace=False)
     blocks, of_image = blocks[chosen], of_image[chosen]
     code = design_code(bits_per_sample)
-    for _ in range(iterations):
+    for _ in tqdm(range(iterations), desc="Learning the message", disable=None, leave=False):
         errors = np.stack([_errors(blocks, *kind) for kind in zip(*code, strict=True)])
         kinds, errors = errors.argmin(0), errors.min(0) / DEPTH
         mean = np.bincount(of_image, errors) / np.maximum(np.bincount(of_image), 1)

@@ -18,7 +18,7 @@ class EpochGallery(keras.callbacks.Callback):
         show: Whether to show the picture in the notebook too, always the latest in the same place. Defaults to `False`.
     """
 
-    def __init__(self, covers, secrets, folder, show=False):
+    def __init__(self, covers, secrets, folder, *, show=False):
         super().__init__()
         self.covers, self.secrets = covers, secrets
         self.folder = Path(folder)

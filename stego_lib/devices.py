@@ -1,10 +1,35 @@
-"""Several devices at once, by the means that the backends have."""
+"""What depends on the backend and on the devices: XLA, and several devices at once."""
 
 import contextlib
 import os
 import zlib
 
 import keras
+
+
+def check_keras():
+    """Makes sure that Keras is set to the data format and the float type that the networks have.
+
+    Raises:
+        RuntimeError: If the user's `keras.json` or a program has set something else.
+    """
+    needed = {"image_data_format": "channels_last", "floatx": "float32"}
+    for name, value in needed.items():
+        if (actual := getattr(keras.config, name)()) != value:
+            raise RuntimeError(
+                f"Keras is set to {actual}, and stego_lib needs {value}: change {name} in keras.json, in the folder "
+                f"~/.keras or KERAS_HOME, or call keras.config.set_{name}('{value}') first."
+            )
+
+
+def jit_compile():
+    """Decides about XLA: under TensorFlow it makes convolutions on a CPU slower, and JAX cannot do without it.
+
+    Returns:
+        The argument `jit_compile` for `compile`.
+    """
+    on_cpu = keras.distribution.list_devices()[0].startswith("cpu")
+    return False if on_cpu and keras.backend.backend() == "tensorflow" else "auto"
 
 
 def join_hosts():
@@ -43,7 +68,7 @@ def check_agreement(settings):
     if len(set(codes.ravel().tolist())) > 1:
         raise ValueError(
             "The machines do not agree: photographs, settings and the epochs that are done have to be the same on all "
-            "of them. Copy the output folder of one to the others, or restart (--restart) on all."
+            "of them. Copy the output folder of one to the others, or take `restart=True` on all."
         )
 
 
@@ -93,7 +118,7 @@ class LocalShare(keras.utils.PyDataset):
         count: Of all processes.
     """
 
-    def __init__(self, batches, index, count):
+    def __init__(self, batches, *, index, count):
         super().__init__()
         self.batches, self.index, self.count = batches, index, count
 
@@ -101,7 +126,7 @@ class LocalShare(keras.utils.PyDataset):
         return len(self.batches)
 
     def __getitem__(self, index):
-        return tuple({name: self._part(images) for name, images in each.items()} for each in self.batches[index])
+        return tuple({name: self._part(images) for name, images in tensors.items()} for tensors in self.batches[index])
 
     def _part(self, images):
         size = len(images) // self.count
@@ -114,4 +139,4 @@ def local_share(batches):
         return batches
     import jax
 
-    return LocalShare(batches, jax.process_index(), jax.process_count())
+    return LocalShare(batches, index=jax.process_index(), count=jax.process_count())

@@ -1,7 +1,6 @@
 """Networks: the encoder that hides, the decoder that reveals, and the autoencoder that trains both together."""
 
 import math
-import zipfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import keras
 import numpy as np
 
 from stego_lib.block_code import learn_code
+from stego_lib.devices import check_keras
 from stego_lib.images import pad_to_multiple, to_float, to_uint8
 from stego_lib.layers import (
     ModularEmbedding,
@@ -19,13 +19,14 @@ from stego_lib.layers import (
     SubPixel,
 )
 from stego_lib.messages import MessageToSecret, SecretToMessage
+from stego_lib.model_files import why_unreadable
 
 EMBEDDINGS = ("modular", "residual")
 PRETRAINED = ("modular-4", "modular-8", "modular-16", "residual")
 LARGEST_RESIDUAL = 0.125  # in units of the image; unbounded, training drives it into the clipping and dies there
 
 
-def build_encoder(embedding="modular", period=8, filters=64, num_blocks=2, name="encoder"):
+def build_encoder(embedding="modular", period=8, *, filters=64, num_blocks=2, name="encoder"):
     """Builds the network that hides a secret in a cover.
 
     Features of cover and secret at full, half and quarter resolution lead to a correction: of the secret, before it
@@ -51,6 +52,7 @@ def build_encoder(embedding="modular", period=8, filters=64, num_blocks=2, name=
 
     Raises:
         ValueError: If the embedding is unknown.
+        RuntimeError: If Keras is set to another data format or float type than the networks have.
 
     Example:
 
@@ -58,7 +60,7 @@ def build_encoder(embedding="modular", period=8, filters=64, num_blocks=2, name=
     >>> encoder([np.zeros((1, 64, 64, 3)), np.ones((1, 64, 64, 3))]).shape
     (1, 64, 64, 3)
     """
-    _check_embedding(embedding)
+    _check(embedding)
     cover = keras.Input((None, None, 3), name="cover")
     secret = keras.Input((None, None, 3), name="secret")
     features = [_centred(cover, "cover"), _centred(secret, "secret")]
@@ -75,7 +77,7 @@ def build_encoder(embedding="modular", period=8, filters=64, num_blocks=2, name=
     return keras.Model([cover, secret], stego, name=name)
 
 
-def build_decoder(embedding="modular", period=8, filters=64, num_blocks=2, name="decoder"):
+def build_decoder(embedding="modular", period=8, *, filters=64, num_blocks=2, name="decoder"):
     """Builds the network that reveals a secret from a stego image alone.
 
     Args:
@@ -96,13 +98,14 @@ def build_decoder(embedding="modular", period=8, filters=64, num_blocks=2, name=
 
     Raises:
         ValueError: If the embedding is unknown.
+        RuntimeError: If Keras is set to another data format or float type than the networks have.
 
     Example:
 
     >>> build_decoder(filters=16, num_blocks=1)(np.zeros((1, 64, 64, 3))).shape
     (1, 64, 64, 3)
     """
-    _check_embedding(embedding)
+    _check(embedding)
     stego = keras.Input((None, None, 3), name="stego")
     if embedding == "modular":
         phase = Phase(period, name="stego_phase")(stego)
@@ -115,7 +118,7 @@ def build_decoder(embedding="modular", period=8, filters=64, num_blocks=2, name=
     return keras.Model(stego, revealed, name=name)
 
 
-def build_autoencoder(embedding="modular", period=8, filters=64, num_blocks=2, name="autoencoder"):
+def build_autoencoder(embedding="modular", period=8, *, filters=64, num_blocks=2, name="autoencoder"):
     """Builds encoder and decoder as one model, to be trained together.
 
     The decoder is given what a PNG file of the stego image would hold. The parts are `get_layer("encoder")` and
@@ -139,6 +142,7 @@ def build_autoencoder(embedding="modular", period=8, filters=64, num_blocks=2, n
 
     Raises:
         ValueError: If the embedding is unknown.
+        RuntimeError: If Keras is set to another data format or float type than the networks have.
 
     Example:
 
@@ -152,8 +156,8 @@ def build_autoencoder(embedding="modular", period=8, filters=64, num_blocks=2, n
     """
     cover = keras.Input((None, None, 3), name="cover")
     secret = keras.Input((None, None, 3), name="secret")
-    stego = build_encoder(embedding, period, filters, num_blocks)([cover, secret])
-    revealed = build_decoder(embedding, period, filters, num_blocks)(stego)
+    stego = build_encoder(embedding, period, filters=filters, num_blocks=num_blocks)([cover, secret])
+    revealed = build_decoder(embedding, period, filters=filters, num_blocks=num_blocks)(stego)
     return keras.Model(
         {"cover": cover, "secret": secret},
         {"stego": stego, "revealed": revealed},
@@ -161,7 +165,7 @@ def build_autoencoder(embedding="modular", period=8, filters=64, num_blocks=2, n
     )
 
 
-def learn_message(autoencoder, secrets, iterations=4):
+def learn_message(autoencoder, secrets, *, iterations=4):
     """Learns the code of the message from photographs, where the embedding is modular: the first part of training.
 
     The networks, trained next, correct what the code leaves.
@@ -198,19 +202,23 @@ def load_autoencoder(path):
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a trained autoencoder.
+        ValueError: If the file is not a trained autoencoder, is damaged, or was saved by a version of Keras that
+            differs too much.
+        RuntimeError: If Keras is set to another data format or float type than the networks have.
     """
+    check_keras()
     path = Path(path) / "autoencoder.keras" if Path(path).is_dir() else Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"There is no model {path}: train one first, or name one that comes with the library, "
-            f"{', '.join(PRETRAINED)} (`load_pretrained`)."
+            f"There is no model {path}: train one first, or take one that comes with the library: "
+            f"{', '.join(PRETRAINED)}."
         )
     try:
         autoencoder = keras.saving.load_model(path, compile=False)
-        autoencoder.get_layer("encoder"), autoencoder.get_layer("decoder")
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a trained autoencoder.") from error
+    except Exception as error:  # Keras raises what it likes
+        raise ValueError(why_unreadable(path)) from error
+    if not {"encoder", "decoder"} <= {layer.name for layer in autoencoder.layers}:
+        raise ValueError(f"{path} is a model of Keras, but not a trained autoencoder.")
     return autoencoder
 
 
@@ -240,7 +248,7 @@ def load_pretrained(name="modular-8"):
     return load_autoencoder(files("stego_lib") / "weights" / f"{name}.keras")
 
 
-def hide_images(autoencoder, covers, secrets, batch_size=16):
+def hide_images(autoencoder, covers, secrets, *, batch_size=16):
     """Hides every secret in its cover.
 
     Args:
@@ -262,7 +270,7 @@ def hide_images(autoencoder, covers, secrets, batch_size=16):
     return _in_batches(autoencoder.get_layer("encoder"), batch_size, covers, secrets)
 
 
-def reveal_images(autoencoder, stego, batch_size=16):
+def reveal_images(autoencoder, stego, *, batch_size=16):
     """Reveals the secrets of stego images.
 
     Args:
@@ -292,7 +300,7 @@ def _in_batches(model, batch_size, *images):
     return np.concatenate(results)
 
 
-def multiply_accumulates(model, height=64, width=64):
+def multiply_accumulates(model, *, height=64, width=64):
     """Counts the multiplications of all convolutions of a model for one image, the usual measure of its cost.
 
     The transforms of the modular embedding, another 5 thousand a pixel on each side, are not counted.
@@ -311,7 +319,7 @@ def multiply_accumulates(model, height=64, width=64):
     count = 0
     for layer in keras.models.clone_model(model, input_tensors=inputs).layers:
         if isinstance(layer, keras.Model):
-            count += multiply_accumulates(layer, height, width)
+            count += multiply_accumulates(layer, height=height, width=width)
         else:
             kernels = sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) == 4)
             count += kernels and kernels * math.prod(layer.output.shape[1:3])
@@ -378,16 +386,7 @@ def _centred(image, name):
     return keras.layers.Rescaling(2.0, -1.0, name=f"centred_{name}")(image)
 
 
-def _check_embedding(embedding):
+def _check(embedding):
+    check_keras()
     if embedding not in EMBEDDINGS:
         raise ValueError(f"`embedding` must be one of {EMBEDDINGS}. Received: embedding={embedding}")
-
-
-def jit_compile():
-    """Decides about XLA: under TensorFlow it makes convolutions on a CPU slower, and JAX cannot do without it.
-
-    Returns:
-        The argument `jit_compile` for `compile`.
-    """
-    without = keras.backend.backend() == "tensorflow" and keras.distribution.list_devices()[0].startswith("cpu")
-    return False if without else "auto"

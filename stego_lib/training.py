@@ -1,23 +1,28 @@
-"""Training of the joint autoencoder: presets, learning rate, `compile`, callbacks, and all of it in one call."""
+"""Training of the joint autoencoder: presets, `compile`, callbacks, and all of it in one call."""
 
 import contextlib
-import hashlib
-import json
-import shutil
-import sys
 from pathlib import Path
 
 import keras
 
 from stego_lib.callbacks import EpochGallery
 from stego_lib.data import PairDataset
-from stego_lib.devices import check_agreement, data_parallel, join_hosts, local_share
+from stego_lib.devices import check_agreement, data_parallel, jit_compile, join_hosts, local_share
 from stego_lib.layers import ResidualEmbedding
 from stego_lib.losses import CombinedLoss
 from stego_lib.metrics import psnr, ssim
-from stego_lib.models import build_autoencoder, jit_compile, learn_message, load_autoencoder
+from stego_lib.models import build_autoencoder, learn_message, load_autoencoder
 from stego_lib.optimizers import ConvMuon
 from stego_lib.plots import loss_history, read_history
+from stego_lib.runs import (
+    RESUMABLE,
+    epochs_done,
+    fingerprint,
+    learning_rate_schedule,
+    prepare_folder,
+    resumable_callbacks,
+    verbosity,
+)
 
 PRESETS = {
     "small": {  # two minutes on two CPU cores
@@ -46,30 +51,11 @@ PRESETS = {
     },
 }
 LEARNING_RATES = {"modular": 1e-3, "residual": 2e-3}  # the modular embedding begins near its best
-
-
-def learning_rate_schedule(peak, steps, warmup_steps=100):
-    """Builds the default learning rate: a linear warm-up, then a cosine down to a hundredth of the peak.
-
-    `keras.optimizers.schedules.ExponentialDecay` and the callback `keras.callbacks.ReduceLROnPlateau` are the other
-    usual choices and can be used in its place.
-
-    Args:
-        peak: Highest learning rate.
-        steps: Training steps in all.
-        warmup_steps: Steps from zero to the peak, at most a tenth of all. Defaults to `100`.
-
-    Returns:
-        A `keras.optimizers.schedules.LearningRateSchedule`.
-    """
-    warmup_steps = min(warmup_steps, max(steps // 10, 1))
-    return keras.optimizers.schedules.CosineDecay(
-        0.0, max(steps - warmup_steps, 1), alpha=0.01, warmup_target=peak, warmup_steps=warmup_steps
-    )
+FILES = ("autoencoder.keras", "loss_history.png", "gallery/epoch_*.png", *RESUMABLE)  # what a training writes
 
 
 def compile_autoencoder(
-    autoencoder, learning_rate=1e-3, cover_loss=None, secret_loss=None, cover_weight=None, secret_weight=1.0
+    autoencoder, learning_rate=1e-3, *, cover_loss=None, secret_loss=None, cover_weight=None, secret_weight=1.0
 ):
     """Compiles an autoencoder with `ConvMuon`, and a loss, a weight and metrics for each of its two outputs.
 
@@ -104,7 +90,7 @@ def compile_autoencoder(
     return autoencoder
 
 
-def run_settings(preset, train_pairs, validation_pairs, embedding="modular", **settings):
+def run_settings(preset, train_pairs, validation_pairs, *, embedding="modular", **settings):
     """Collects all that must stay the same for an interrupted training to go on.
 
     Args:
@@ -115,76 +101,24 @@ def run_settings(preset, train_pairs, validation_pairs, embedding="modular", **s
         **settings: Settings beyond the preset's, or in their place.
 
     Returns:
-        Dictionary; `data` is a fingerprint of the photographs.
+        Dictionary for `prepare_folder`; `data` is a fingerprint of the photographs.
 
     Raises:
         ValueError: If the preset is unknown.
     """
     if preset not in PRESETS:
         raise ValueError(f"`preset` must be one of {tuple(PRESETS)}. Received: preset={preset}")
-    start = {**PRESETS[preset], "learning_rate": LEARNING_RATES.get(embedding), "embedding": embedding}
-    return {**start, **settings, "data": fingerprint(*train_pairs, *validation_pairs)}
+    return {
+        "training": "stego_lib autoencoder",
+        **PRESETS[preset],
+        "learning_rate": LEARNING_RATES.get(embedding),
+        "embedding": embedding,
+        **settings,
+        "data": fingerprint(*train_pairs, *validation_pairs),
+    }
 
 
-def fingerprint(*arrays):
-    """Makes a name for photographs that is another one if anything in them changes.
-
-    Args:
-        *arrays: Arrays of any shape.
-
-    Returns:
-        String of 16 hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(repr(array.shape).encode() + array.tobytes())
-    return digest.hexdigest()[:16]
-
-
-def verbosity():
-    """Chooses for `fit` a progress bar where one can move, at a terminal or in a notebook, or else a line an epoch."""
-    return 1 if getattr(sys.stdout, "isatty", bool)() or "ipykernel" in sys.modules else 2
-
-
-def prepare_folder(folder, settings, restart=False):
-    """Makes the folder of a training run, or makes sure that it belongs to one with the same settings.
-
-    Args:
-        folder: Path of the folder.
-        settings: Dictionary returned by `run_settings`; kept there as `settings.json`.
-        restart: Whether to delete what an earlier training has left there. Defaults to `False`.
-
-    Returns:
-        The folder as a `pathlib.Path`.
-
-    Raises:
-        ValueError: If the folder holds a training with other settings.
-        NotADirectoryError: If it is a file.
-    """
-    folder = Path(folder)
-    if folder.is_file():
-        raise NotADirectoryError(f"{folder} is a file, not a folder.")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "settings.json"
-    if restart:
-        for name in ("settings.json", "history.csv", "autoencoder.keras", "loss_history.png", "codec.npz"):
-            (folder / name).unlink(missing_ok=True)
-        for name in ("gallery", "backup", "context", "synthesis"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-    if not path.exists():
-        path.write_text(json.dumps(settings, indent=2))
-    earlier = json.loads(path.read_text())
-    if earlier != settings:
-        names = [name for name in {**earlier, **settings} if earlier.get(name) != settings.get(name)]
-        differing = ", ".join(f"{name} {earlier.get(name)} and not {settings.get(name)}" for name in names)
-        raise ValueError(
-            f"{folder} holds a training with other settings ({differing}): choose another folder, or restart "
-            "(--restart) to replace it."
-        )
-    return folder
-
-
-def training_callbacks(folder, batches, validation_pairs, show=False):
+def training_callbacks(folder, batches, validation_pairs, *, show=False):
     """Builds the callbacks of a training run that leaves everything in one folder and can be interrupted.
 
     The folder gets `history.csv` (losses and metrics of every epoch), `autoencoder.keras` (the best epoch by validation
@@ -205,7 +139,7 @@ def training_callbacks(folder, batches, validation_pairs, show=False):
     return resumable_callbacks(
         folder,
         batches,
-        EpochGallery(covers[:4], secrets[:4], folder / "gallery", show),
+        EpochGallery(covers[:4], secrets[:4], folder / "gallery", show=show),
         keras.callbacks.ModelCheckpoint(
             folder / "autoencoder.keras",
             monitor="val_loss",
@@ -216,38 +150,11 @@ def training_callbacks(folder, batches, validation_pairs, show=False):
     )
 
 
-def epochs_done(folder):
-    """Reads how many epochs of a training are backed up in a folder."""
-    path = Path(folder) / "backup" / "training_metadata.json"
-    return json.loads(path.read_text())["epoch"] if path.exists() else 0
-
-
-def resumable_callbacks(folder, batches, *others):
-    """Builds the callbacks of a training that can be interrupted and keeps its history.
-
-    Args:
-        folder: Where `history.csv` and `backup/` go, a `pathlib.Path`.
-        batches: Dataset with `set_epoch`, so that a resumed training gets the batches of its epoch.
-        *others: Callbacks to be called before an epoch is logged and backed up.
-
-    Returns:
-        List of callbacks for `fit`, which needs `shuffle=False` with them: the batches are shuffled already.
-    """
-    if not epochs_done(folder):  # perhaps killed while the first backup was written
-        (folder / "backup" / "latest.weights.h5").unlink(missing_ok=True)
-    return [
-        keras.callbacks.TerminateOnNaN(raise_error=True),
-        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.set_epoch(epoch)),
-        *others,
-        keras.callbacks.CSVLogger(folder / "history.csv", append=True),
-        keras.callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True, delete_checkpoint=False),
-    ]
-
-
 def train(
     folder,
     train_pairs,
     validation_pairs,
+    *,
     preset="small",
     embedding="modular",
     period=8,
@@ -291,7 +198,7 @@ def train(
     with data_parallel(settings["batch_size"]) if all_devices else contextlib.nullcontext():
         history = _fitted(Path(folder), train_pairs, validation_pairs, settings, restart)
     if not history.epoch:
-        print(f"The training in {folder} was finished before; restart (--restart) to begin anew.")
+        print(f"The training in {folder} was finished before: `restart=True` begins anew.")
     loss_history(read_history(Path(folder) / "history.csv")).savefig(Path(folder) / "loss_history.png", dpi=100)
     return load_autoencoder(Path(folder) / "autoencoder.keras")
 
@@ -302,7 +209,7 @@ def _fitted(folder, train_pairs, validation_pairs, settings, restart):
         keras.mixed_precision.set_global_policy("mixed_float16")
     try:
         autoencoder = build_autoencoder(
-            settings["embedding"], settings["period"], settings["filters"], settings["num_blocks"]
+            settings["embedding"], settings["period"], filters=settings["filters"], num_blocks=settings["num_blocks"]
         )
     finally:
         keras.mixed_precision.set_global_policy(policy)
@@ -316,7 +223,7 @@ def _fitted(folder, train_pairs, validation_pairs, settings, restart):
         steps_per_epoch=settings["steps_per_epoch"],
         seed=settings["seed"],
     )
-    prepare_folder(folder, settings, restart)
+    prepare_folder(folder, settings, files=FILES, restart=restart)
     check_agreement(settings | {"epochs done": epochs_done(folder)})
     if not epochs_done(folder):
         learn_message(autoencoder, train_pairs[1])

@@ -50,15 +50,15 @@ def test_evaluate_prints_one_line_and_leaves_pictures(model, photographs, tmp_pa
         (("evaluate", "{photograph}", "--data", "bundled"), "is not a trained autoencoder"),
         (("evaluate", "{model}", "--data", "nowhere"), "There is no folder nowhere"),
         (("train", "--data", "nowhere", "--output", "run"), "There is no folder nowhere"),
-        (("train", "--data", "bundled", "--output", "run", "--period", "7"), "`period` must be even"),
+        (("train", "--data", "bundled", "--output", "run", "--period", "7"), "--period must be even"),
         (("train", "--data", "bundled", "--output", "{photograph}"), "00.png is a file, not a folder"),
         (("evaluate", "{model}", "--output", "{photograph}"), "00.png is a file, not a folder"),
         (
             ("evaluate", "modular-9", "--data", "bundled"),
-            "the library, modular-4, modular-8, modular-16, residual",
+            "the library: modular-4, modular-8, modular-16, residual",
         ),
         (("train", "--data", "few", "--output", "run"), "has 0. Every tenth photograph of a folder is for validation"),
-        (("train-codec", "few", "--output", "run"), "has 8 photographs. Every tenth is for validation"),
+        (("train-codec", "few", "--output", "run"), "has 8 photographs. Every tenth photograph is for validation"),
         (("bench", "--codec", "{photograph}"), "00.png is not a codec"),
     ],
 )
@@ -87,6 +87,25 @@ def test_what_is_not_installed_is_named(module, command, message, photographs, t
     assert result.returncode == 1
     assert result.stderr.startswith(f"stego-lib: {message}")
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+
+
+def test_only_the_backend_counts_of_the_keras_json_of_a_user(photographs, tmp_path):
+    (tmp_path / "keras.json").write_text('{"image_data_format": "channels_first", "floatx": "float16"}')
+    result = run("capacity", photographs / "00.png", cwd=tmp_path, environment={"KERAS_HOME": str(tmp_path)})
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) == 5
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_names_that_the_terminal_cannot_print_are_no_error(encoding, photographs, tmp_path):
+    write_image(tmp_path / "日本.png", read_image(photographs / "00.png"))
+    command = ("hide", "日本.png", photographs / "01.png", "-o", "秘密.png", "--bits", "1")
+    result = run(*command, cwd=tmp_path, environment={"PYTHONIOENCODING": encoding})
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (tmp_path / "秘密.png").exists()
+    result = run(*command, cwd=tmp_path, environment={"PYTHONIOENCODING": encoding})
+    assert result.returncode == 1
+    assert result.stderr.endswith(".png exists already. --force replaces it.\n")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ PRESETS["tiny"] = settings
 covers, secrets = load_pairs("bundled", "validation")
 end = 41 + int(sys.argv[2])  # 26 pairs for one device, 27 for two, which leave out the last
 pairs, validation = (covers[:16], secrets[:16]), (covers[16:end], secrets[16:end])
-train(sys.argv[1], pairs, validation, "tiny", sys.argv[3], all_devices=True)
+train(sys.argv[1], pairs, validation, preset="tiny", embedding=sys.argv[3], all_devices=True)
 assert len(keras.distribution.list_devices()) == int(sys.argv[2])
 """
 

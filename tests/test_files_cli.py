@@ -89,7 +89,7 @@ def run(folder, *arguments, environment=None, **options):
 HIDE = ["hide", "cover.png", "secret.png", "-o", "new.png"]
 REVEAL = ["reveal", "stego.png", "-o", "new.png"]
 NO_IMAGE = "cannot be read: it"
-NOTHING = "Nothing is hidden in this image, or the passphrase is another one"
+NOTHING = ", or the passphrase is wrong, or the image was changed after the secret was hidden. If a joint autoencoder"
 PROBLEMS = {
     "cover missing": ("hide none.png secret.png -o new.png", "There is no file none.png"),
     "secret missing": ("hide cover.png none.png -o new.png", "There is no file none.png"),
@@ -144,9 +144,9 @@ PROBLEMS = {
     "stego resized": ("reveal resized.png -o new.png --passphrase-file right.txt", NOTHING),
     "stego in 256 colours": ("reveal palette.png -o new.png --passphrase-file right.txt", NOTHING),
     "stego in grey": ("reveal grey.png -o new.png --passphrase-file right.txt", NOTHING),
-    "stego changed": ("reveal changed.png -o new.png --passphrase-file right.txt", "altered since"),
+    "stego changed": ("reveal changed.png -o new.png --passphrase-file right.txt", NOTHING),
     "stego of a later version": ("reveal future.png -o new.png", "take a newer stego_lib"),
-    "revealed jpg": ("reveal stego.png -o new.jpg --passphrase-file right.txt", "lossless files"),
+    "revealed jpg": ("reveal stego.png -o new.jpg", "the revealed photograph would lose quality"),
     "revealed exists": ("reveal stego.png -o existing.png --passphrase-file right.txt", "exists already"),
     "revealed is the stego": ("reveal stego.png -o stego.png --force --passphrase-file right.txt", "the input itself"),
     "revealed folder missing": ("reveal stego.png -o none/new.png --passphrase-file right.txt", "There is no folder"),
@@ -169,9 +169,7 @@ MISUSES = {
     "quality in words": "hide cover.png secret.png -o new.png --quality good",
     "quality not a number": "hide cover.png secret.png -o new.png --quality nan",
     "two sources of the passphrase": "reveal stego.png -o new.png --ask-passphrase --passphrase-file right.txt",
-    "passphrase as an argument": "hide cover.png secret.png -o new.png --passphrase right",
     "revealed nowhere": "reveal stego.png",
-    "passphrase to reveal as an argument": "reveal stego.png -o new.png --passphrase right",
     "capacity of no cover": "capacity",
 }
 
@@ -199,6 +197,26 @@ def test_wrong_usage_is_explained_at_once(originals, name):
     assert "usage:" in result.stderr
     assert "error:" in result.stderr
     assert state(originals) == before
+
+
+@pytest.mark.parametrize("passphrase", ["--passphrase open-sesame", "--passphrase=open-sesame", "--passphrase"])
+def test_a_passphrase_in_the_command_is_refused_with_what_to_do_instead(capsys, passphrase):
+    for command in ("hide c.png s.png -o o.png", "reveal o.png -o r.png", "hide-many pairs.csv"):
+        with pytest.raises(SystemExit, match="2"):
+            main([*command.split(), *passphrase.split()])
+        message = capsys.readouterr().err
+        for source in ("--ask-passphrase", "--passphrase-file", "STEGO_LIB_PASSPHRASE"):
+            assert source in message.splitlines()[-1]
+        assert "open-sesame" not in message
+
+
+def test_a_traceback_is_shown_where_it_is_asked_for_before_or_after_the_command(capsys):
+    command = ["reveal", "none.png", "-o", "r.png"]
+    for arguments in (["--debug", *command], [*command, "--debug"]):
+        assert main(arguments) == 1
+        assert "Traceback" in capsys.readouterr().err
+    assert main(command) == 1
+    assert capsys.readouterr().err == "stego-lib: There is no file none.png.\n"
 
 
 def test_an_empty_passphrase_in_the_environment_is_refused(originals):
@@ -237,7 +255,7 @@ def test_an_interruption_leaves_nothing_behind(originals, tmp_path, monkeypatch,
 
             yield progress
 
-        monkeypatch.setattr(command_line, "_progress", interrupted)
+        monkeypatch.setattr(command_line, "progress", interrupted)
         paths = [str(originals / name) for name in ("cover.png", "secret.png")]
         assert main(["hide", *paths, "-o", str(tmp_path / "new.png"), "--bits", "1"]) == 1
         assert capsys.readouterr().err == "stego-lib: interrupted.\n"

@@ -1,5 +1,6 @@
 import csv
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -35,8 +36,8 @@ def test_a_list_is_hidden_whatever_fails_and_resumed(folder):
     command = [sys.executable, "-m", "stego_lib", *map(str, arguments)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert result.returncode == 1
-    assert "2 hidden, 1 there already, 2 failed" in result.stdout
-    assert "2 of 5 failed, the first one two.png: There is no file" in result.stderr
+    assert "2 hidden, 1 existed already, 2 failed" in result.stdout
+    assert "2 of 5 pairs failed. The first is two.png: There is no file" in result.stderr
     assert "Traceback" not in result.stderr
     with open(folder / "pairs.report.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -78,11 +79,15 @@ def kill_or_hide(paths, *others):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("cover,secret\na.png,b.png\n", "cover, secret and output, separated by commas; there is no output"),
-        ("cover;secret;output\na.png;b.png;c.png\n", "separated by commas; there is no cover"),
+        ("cover,secret\na.png,b.png\n", "cover, secret and output; there is no output"),
+        ("cover;secret;output\na.png;b.png;c.png\n", "has semicolons between its columns: save it with commas"),
         ("cover,secret,output\n", "lists no pairs"),
+        ("cover\tsecret\toutput\na.png\tb.png\tc.png\n", "has tabs between its columns"),
+        ("\ncover,secret,output\na.png,b.png,c.png\n", "there is no cover"),
         ("Gr\xfc\xdfe", "is not a CSV file in UTF-8"),
         ("", "there is no cover"),
+        ("cover,secret,output\n\n , ,\n", "lists no pairs"),
+        ("cover,secret,output\n\n,,\na.png,b.png, \n", "line 4: cover, secret or output is missing"),
         ("cover,secret,output\na.png,b.png\n", "line 2: cover, secret or output is missing"),
         ("cover,secret,output\na,b,c.png\nd,e,./c.png\n", r"lines 2 and 3 write the same file, \./c.png"),
         (
@@ -97,11 +102,37 @@ def test_a_wrong_list_is_refused_before_anything_is_done(text, message, tmp_path
         hide_many(tmp_path / "pairs.csv")
 
 
+def test_column_names_in_any_case_spaces_and_empty_rows_are_read(folder):
+    text = "Output , note,SECRET, Cover\n done.png ,mine, secret.png,cover.png\n\n,,,\n \n"
+    (folder / "pairs.csv").write_text(text, encoding="utf-8-sig")
+    [row] = hide_many(folder / "pairs.csv")
+    assert {name: row[name] for name in ("cover", "secret", "output", "status")} == {
+        "cover": "cover.png",
+        "secret": "secret.png",
+        "output": "done.png",
+        "status": "exists",
+    }
+
+
+def test_a_report_that_does_not_fit_on_the_disk_is_named_and_leaves_the_one_before(folder):
+    (folder / "pairs.csv").write_text("cover,secret,output\ncover.png,secret.png,done.png\n")
+    hide_many(folder / "pairs.csv", report=folder / "report.csv")
+    before = (folder / "report.csv").read_text()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"Cannot write .*report\.csv: File too large"):
+            hide_many(folder / "pairs.csv", report=folder / "report.csv")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (folder / "report.csv").read_text() == before
+
+
 def test_a_report_that_cannot_be_written_is_said_at_once(folder):
     with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere for the report"):
         hide_many(folder / "pairs.csv", report=folder / "nowhere" / "report.csv")
     (folder / "mine.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match=r"mine\.csv is no report"):
+    with pytest.raises(ValueError, match=r"mine\.csv is not a report"):
         hide_many(folder / "pairs.csv", report=folder / "mine.csv")
     assert (folder / "mine.csv").read_text() == "a,b\n1,2\n"
     assert not (folder / "one.png").exists()

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
@@ -130,7 +131,7 @@ def test_multiply_accumulates_counts_positions_times_kernels():
     image = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(8, 3, padding="same")(image)
     x = keras.layers.Conv2D(5, 4, strides=2, padding="same")(x)
-    assert multiply_accumulates(keras.Model(image, x), 16, 8) == 16 * 8 * 9 * 3 * 8 + 8 * 4 * 16 * 8 * 5
+    assert multiply_accumulates(keras.Model(image, x), height=16, width=8) == 16 * 8 * 9 * 3 * 8 + 8 * 4 * 16 * 8 * 5
 
 
 def test_the_default_model_keeps_within_its_budget():
@@ -145,19 +146,77 @@ def test_an_unknown_embedding_is_refused(build):
         build(embedding="magic")
 
 
-def test_a_missing_or_foreign_model_file_is_refused_in_one_sentence(tmp_path):
+def test_a_missing_model_is_said():
     with pytest.raises(FileNotFoundError, match="train one first"):
-        load_autoencoder(tmp_path / "none.keras")
-    (tmp_path / "text.keras").write_text("not a model")
+        load_autoencoder("none.keras")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "saved.keras"
+    build_autoencoder(filters=8, num_blocks=1).save(path)
+    return path
+
+
+def flipped(content):
+    return content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 0xFF]) + content[len(content) // 2 + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: b"not a model", "is not a trained autoencoder"),
+        (lambda content: b"", "is not a trained autoencoder"),
+        (lambda content: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run `git lfs pull`"),
+        (lambda content: b"\x89HDF\r\n\x1a\n" + bytes(99), "save the model as a .keras file"),
+        (lambda content: content[: len(content) // 2], "is damaged or cut short"),
+        (flipped, "is damaged"),
+    ],
+)
+def test_files_that_are_no_model_are_told_apart(saved, tmp_path, change, message):
+    (tmp_path / "model.keras").write_bytes(change(saved.read_bytes()))
+    with pytest.raises(ValueError, match=f"model.keras .*{message}"):
+        load_autoencoder(tmp_path / "model.keras")
+
+
+def rewritten(path, target, *, version, old, new):
+    """The file as another version of Keras would have saved it, with something that this version does not know."""
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as copy:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "metadata.json":
+                content = json.dumps(json.loads(content) | {"keras_version": version}).encode()
+            copy.writestr(name, content.replace(old, new) if name == "config.json" else content)
+    return target
+
+
+def test_a_model_of_another_keras_is_refused_with_both_versions_if_it_cannot_be_read(saved, tmp_path):
+    readable = rewritten(saved, tmp_path / "readable.keras", version="9.8.7", old=b"", new=b"")
+    assert load_autoencoder(readable).name == "autoencoder"
+    unknown = {"old": b'"class_name": "Conv2D"', "new": b'"class_name": "Conv2D2"'}
+    other = rewritten(saved, tmp_path / "other.keras", version="9.8.7", **unknown)
+    with pytest.raises(ValueError, match=f"saved by Keras 9.8.7, and Keras {keras.__version__} cannot read it"):
+        load_autoencoder(other)
+    same = rewritten(saved, tmp_path / "same.keras", version=keras.__version__, **unknown)
     with pytest.raises(ValueError, match="is not a trained autoencoder"):
-        load_autoencoder(tmp_path / "text.keras")
+        load_autoencoder(same)
+
+
+def test_another_model_of_keras_is_refused(tmp_path):
     image = keras.Input((None, None, 3))
     keras.Model(image, image * 2.0).save(tmp_path / "other.keras")
-    build_autoencoder(filters=12, num_blocks=1).save(tmp_path / "damaged.keras")
-    content = bytearray((tmp_path / "damaged.keras").read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    (tmp_path / "damaged.keras").write_bytes(content)
-    with pytest.raises(ValueError, match="is not a trained autoencoder"):
-        load_autoencoder(tmp_path / "damaged.keras")
-    with pytest.raises(ValueError, match="is not a trained autoencoder"):
+    with pytest.raises(ValueError, match="but not a trained autoencoder"):
         load_autoencoder(tmp_path / "other.keras")
+
+
+@pytest.mark.parametrize(("name", "value"), [("image_data_format", "channels_first"), ("floatx", "float16")])
+def test_other_settings_of_keras_are_named_with_their_file(saved, name, value):
+    before = getattr(keras.config, name)()
+    set_value = getattr(keras.config, f"set_{name}")
+    set_value(value)
+    try:
+        for build in (build_autoencoder, lambda: load_autoencoder(saved)):
+            with pytest.raises(RuntimeError, match=f"Keras is set to {value}.* change {name} in keras.json"):
+                build()
+    finally:
+        set_value(before)

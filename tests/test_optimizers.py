@@ -56,3 +56,9 @@ def test_it_survives_its_config():
     optimizer = ConvMuon(3e-3, exclude_layers=("last",), momentum=0.9)
     copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert copy.get_config() == optimizer.get_config()
+
+
+def test_nothing_private_of_keras_is_replaced():
+    inherited = {name for base in ConvMuon.__mro__[1:] for name in vars(base)}
+    own = {name for name in vars(ConvMuon) if name.startswith("_") and not name.endswith("__")}
+    assert own & inherited == set()

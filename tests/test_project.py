@@ -1,10 +1,19 @@
+import ast
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
+
+import pytest
+import skimage.data
+from PIL import Image
 
 import stego_lib
 
 ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 
 
 def test_every_public_name_can_be_used():
@@ -26,3 +35,49 @@ def test_the_library_is_pure_keras():
         if path.name == "devices.py":  # strategies are what only the backends have
             continue
         assert not re.search(r"^\s*(import|from) (tensorflow|jax|torch)\b", path.read_text(), re.MULTILINE), path
+
+
+def imported(path):
+    """Names of the modules of the library that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize(
+    ("folder", "above"),
+    [
+        ("codec", "training models callbacks plots hiding evaluation cli"),
+        ("hiding", "training models callbacks plots evaluation cli"),
+        ("evaluation", "cli"),
+    ],
+)
+def test_imports_point_one_way(folder, above):
+    for path in (ROOT / "stego_lib" / folder).glob("*.py"):
+        for name in imported(path):
+            assert not re.match(rf"stego_lib\.({'|'.join(above.split())})\b", name), (path, name)
+
+
+def test_the_commands_of_the_readme_come_after_the_environment():
+    blocks = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines()]
+    activation = next(number for number, line in enumerate(commands) if line.startswith("source .venv/bin/activate"))
+    assert all(line.split()[0] not in ("python", "stego-lib") for line in commands[:activation])
+    assert r".venv\Scripts\activate" in commands[activation]
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """A folder with cover.jpg and secret.jpg."""
+    folder = tmp_path_factory.mktemp("readme")
+    Image.fromarray(skimage.data.coffee()[:120, :160]).save(folder / "cover.jpg", quality=92)
+    Image.fromarray(skimage.data.chelsea()[60:124, 100:164]).save(folder / "secret.jpg", quality=92)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("snippet", re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+def test_the_python_of_the_readme_runs_as_copied(snippet, photographs):
+    short = {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "2"}  # where it trains
+    command = [sys.executable, "-c", snippet]
+    subprocess.run(command, cwd=photographs, env={**os.environ, **short}, check=True, timeout=500)

@@ -3,7 +3,6 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -14,17 +13,7 @@ from stego_lib.data import PairDataset
 from stego_lib.images import read_image
 from stego_lib.models import build_autoencoder, learn_message, load_autoencoder
 from stego_lib.plots import read_history
-from stego_lib.training import (
-    LEARNING_RATES,
-    PRESETS,
-    compile_autoencoder,
-    learning_rate_schedule,
-    prepare_folder,
-    run_settings,
-    train,
-    training_callbacks,
-    verbosity,
-)
+from stego_lib.training import LEARNING_RATES, PRESETS, compile_autoencoder, train, training_callbacks
 
 pytestmark = [pytest.mark.backend, pytest.mark.slow]
 TINY = {
@@ -49,7 +38,7 @@ def trained(pairs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PRESETS, "tiny", TINY)
-        train(folder, pairs, pairs, "tiny", seed=3)
+        train(folder, pairs, pairs, preset="tiny", seed=3)
     return folder
 
 
@@ -74,14 +63,14 @@ def test_the_best_epoch_is_kept(trained, pairs):
 
 def test_a_finished_training_is_not_repeated_and_it_is_said(trained, pairs, capsys):
     content = (trained / "history.csv").read_text()
-    train(trained, pairs, pairs, "tiny", seed=3)
+    train(trained, pairs, pairs, preset="tiny", seed=3)
     assert "was finished before" in capsys.readouterr().out
     assert (trained / "history.csv").read_text() == content
 
 
 def test_the_same_seed_gives_the_same_training_and_restart_begins_anew(trained, pairs, tmp_path):
-    prepare_folder(tmp_path, {"filters": 99})
-    train(tmp_path, pairs, pairs, "tiny", seed=3, restart=True)
+    train(tmp_path, pairs, pairs, preset="tiny", seed=4)
+    train(tmp_path, pairs, pairs, preset="tiny", seed=3, restart=True)
     first, second = (read_history(folder / "history.csv") for folder in (trained, tmp_path))
     np.testing.assert_array_equal(first["epoch"], second["epoch"])
     np.testing.assert_allclose(first["loss"], second["loss"], rtol=1e-3)
@@ -106,16 +95,9 @@ def test_learning_the_message_makes_secrets_better_and_leaves_a_residual_network
         assert after >= before + gain
 
 
-def test_other_settings_in_the_same_folder_are_refused(pairs, tmp_path):
-    prepare_folder(tmp_path, {"filters": 8, "seed": 0})
-    with pytest.raises(ValueError, match=r"other settings \(filters 8 and not 16\)"):
-        prepare_folder(tmp_path, {"filters": 16, "seed": 0})
-
-
-def test_other_photographs_in_the_same_folder_are_refused(pairs, tmp_path):
-    prepare_folder(tmp_path, run_settings("tiny", pairs, pairs))
+def test_other_photographs_in_the_same_folder_are_refused(trained, pairs):
     with pytest.raises(ValueError, match="other settings"):
-        prepare_folder(tmp_path, run_settings("tiny", pairs[::-1], pairs))
+        train(trained, pairs[::-1], pairs, preset="tiny", seed=3)
 
 
 @pytest.mark.parametrize("wrong", [{"period": 7}, {"embedding": "magic"}, {"preset": "huge"}])
@@ -125,20 +107,13 @@ def test_refused_settings_leave_the_folder_free(wrong, pairs, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_restart_deletes_nothing_of_the_users(tmp_path):
-    (tmp_path / "holiday.png").write_text("mine")
-    prepare_folder(tmp_path, {"filters": 8})
-    prepare_folder(tmp_path, {"filters": 16}, restart=True)
-    assert (tmp_path / "holiday.png").read_text() == "mine"
-
-
 SCRIPT = """
 import sys
 from stego_lib.data import load_pairs
 from stego_lib.training import PRESETS, train
 PRESETS["tiny"] = {settings}
 pairs = tuple(part[:16] for part in load_pairs("bundled", "validation"))
-train(sys.argv[1], pairs, pairs, "tiny")
+train(sys.argv[1], pairs, pairs, preset="tiny")
 """
 
 
@@ -173,10 +148,10 @@ def test_a_first_backup_that_was_not_finished_is_no_backup(tmp_path, pairs):
 
 def test_a_backup_that_was_cut_off_leaves_the_one_before(pairs, tmp_path, monkeypatch):
     monkeypatch.setitem(PRESETS, "tiny", TINY)
-    train(tmp_path, pairs, pairs, "tiny")
+    train(tmp_path, pairs, pairs, preset="tiny")
     (tmp_path / "backup" / "latest.weights.h5").write_bytes(b"half a file")
     monkeypatch.setitem(PRESETS, "tiny", TINY)
-    train(tmp_path, pairs, pairs, "tiny")
+    train(tmp_path, pairs, pairs, preset="tiny")
     assert list(read_history(tmp_path / "history.csv")["epoch"]) == list(range(TINY["epochs"]))
 
 
@@ -192,26 +167,9 @@ def test_a_training_that_diverges_ends_with_an_error_and_keeps_the_last_good_epo
     monkeypatch.setitem(PRESETS, "tiny", TINY)
     monkeypatch.setitem(LEARNING_RATES, "modular", float("inf"))
     with pytest.raises(FloatingPointError, match="diverged"):
-        train(tmp_path, pairs, pairs, "tiny")
+        train(tmp_path, pairs, pairs, preset="tiny")
     assert not (tmp_path / "autoencoder.keras").exists()
     assert not (tmp_path / "backup").exists()
-
-
-@pytest.mark.parametrize("stdout", ["terminal", "file", None])
-def test_a_progress_bar_moves_only_at_a_terminal(stdout, monkeypatch):
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    monkeypatch.setattr(sys, "stdout", stdout and SimpleNamespace(isatty=lambda: stdout == "terminal"))
-    assert verbosity() == (1 if stdout == "terminal" else 2)
-
-
-def test_learning_rate_warms_up_and_decays():
-    schedule = learning_rate_schedule(1e-3, 1000)
-    rates = [float(schedule(step)) for step in (0, 50, 100, 550, 1000, 2000)]
-    assert rates[0] == 0
-    assert rates[1] == pytest.approx(5e-4, rel=0.05)
-    assert rates[2] == pytest.approx(1e-3, rel=0.01)
-    assert rates[2] > rates[3] > rates[4]
-    assert rates[4:] == [pytest.approx(1e-5, rel=0.05)] * 2
 
 
 def test_other_learning_rates_can_be_used(pairs):
@@ -225,7 +183,7 @@ def test_other_learning_rates_can_be_used(pairs):
 
 
 def test_mixed_precision_trains_and_leaves_the_policy_as_it_was(pairs, tmp_path):
-    train(tmp_path, pairs, pairs, "tiny", mixed_precision=True)
+    train(tmp_path, pairs, pairs, preset="tiny", mixed_precision=True)
     assert np.isfinite(read_history(tmp_path / "history.csv")["loss"]).all()
     assert keras.mixed_precision.global_policy().name == "float32"
 

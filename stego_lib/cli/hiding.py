@@ -1,11 +1,12 @@
 """The commands that hide and reveal."""
 
-import contextlib
 import getpass
 import math
 import os
 import warnings
 from pathlib import Path
+
+from stego_lib.cli.progress import loading, progress
 
 VARIABLE = "STEGO_LIB_PASSPHRASE"
 
@@ -16,7 +17,7 @@ def run_hide(options):
 
     check_files(options.output, options.cover, options.secret, overwrite=options.force)
     passphrase = _passphrase(options, new=True)
-    with _progress("Hiding") as progress:
+    with progress("Hiding") as report:
         hidden = hide_file(
             options.cover,
             options.secret,
@@ -25,7 +26,7 @@ def run_hide(options):
             bits=options.bits,
             quality=options.quality,
             overwrite=options.force,
-            progress=progress,
+            progress=report,
         )
     bits = "1 bit" if hidden.bits == 1 else f"{hidden.bits} bits"
     print(
@@ -40,7 +41,7 @@ def run_hide_many(options):
     """Hides the photographs of a list."""
     from stego_lib.hiding.many import hide_many
 
-    report = options.report or Path(options.pairs).with_suffix(".report.csv")
+    report = Path(options.report or Path(options.pairs).with_suffix(".report.csv"))
     passphrase = _passphrase(options, new=True)
     rows = hide_many(
         options.pairs,
@@ -50,25 +51,41 @@ def run_hide_many(options):
         processes=options.processes,
         report=report,
     )
-    numbers = {status: [row["status"] for row in rows].count(status) for status in ("hidden", "exists", "failed")}
-    print(f"{numbers['hidden']} hidden, {numbers['exists']} there already, {numbers['failed']} failed: see {report}.")
-    if passphrase is None and numbers["hidden"]:
+    statuses = [row["status"] for row in rows]
+    print(
+        f"{statuses.count('hidden')} hidden, {statuses.count('exists')} existed already, {statuses.count('failed')} "
+        f"failed: see {report}."
+    )
+    if passphrase is None and "hidden" in statuses:
         print("There is no passphrase: everybody who has this program can reveal the secrets.")
-    if numbers["failed"]:
-        first = next(row for row in rows if row["status"] == "failed")
+    failed = [row for row in rows if row["status"] == "failed"]
+    if failed:
         raise ValueError(
-            f"{numbers['failed']} of {len(rows)} failed, the first one {first['output']}: {first['message']}"
+            f"{len(failed)} of {len(rows)} pairs failed. The first is {failed[0]['output']}: {failed[0]['message']}"
         )
 
 
 def run_reveal(options):
     """Reveals a photograph."""
-    from stego_lib.hiding.stego import check_files, reveal_file
+    from stego_lib.hiding.stego import NothingHiddenError, check_files, reveal_file
+    from stego_lib.images import LOSSLESS_SUFFIXES
 
+    if Path(options.output).suffix.lower() not in LOSSLESS_SUFFIXES:
+        raise ValueError(
+            f"Cannot write {options.output}: the revealed photograph would lose quality. Choose a lossless file, "
+            f"{', '.join(LOSSLESS_SUFFIXES)}."
+        )
     check_files(options.output, options.stego, overwrite=options.force)
     passphrase = _passphrase(options)
-    with _progress("Revealing") as progress:
-        revealed = reveal_file(options.stego, options.output, passphrase, overwrite=options.force, progress=progress)
+    try:
+        with progress("Revealing") as report:
+            revealed = reveal_file(options.stego, options.output, passphrase, overwrite=options.force, progress=report)
+    except NothingHiddenError as error:
+        raise ValueError(
+            f"Nothing was revealed: nothing is hidden in {options.stego}, or the passphrase is wrong, or the image was "
+            "changed after the secret was hidden. If a joint autoencoder made the image, reveal_images in Python "
+            "reveals the secret."
+        ) from error
     print(f"{options.output}: the secret, {revealed.shape[1]}x{revealed.shape[0]} pixels.")
 
 
@@ -77,7 +94,9 @@ def run_capacity(options):
     from stego_lib.hiding.stego import capacity
     from stego_lib.images import read_image
 
-    rows = capacity(read_image(options.cover), read_image(options.secret) if options.secret else None)
+    cover, secret = read_image(options.cover), read_image(options.secret) if options.secret else None
+    with loading():
+        rows = capacity(cover, secret)
     print("bits a sample  room, bytes    cover      secret")
     for bits, num_bytes, cover_psnr, secret_psnr in rows:
         expected = "over 55 dB" if 55 < secret_psnr < math.inf else _shown(secret_psnr)
@@ -85,7 +104,7 @@ def run_capacity(options):
         print(f"{bits:13} {num_bytes:>12}  {cover_psnr:.1f} dB  {expected:>10}")
 
 
-def _passphrase(options, new=False):
+def _passphrase(options, *, new=False):
     if options.passphrase_file:
         if not options.passphrase_file.is_file():
             raise FileNotFoundError(f"There is no passphrase file {options.passphrase_file}.")
@@ -98,7 +117,7 @@ def _passphrase(options, new=False):
         return passphrase
     if not options.ask_passphrase:
         if os.environ.get(VARIABLE) == "":
-            raise ValueError(f"The environment variable {VARIABLE} is empty: unset it, or put a passphrase there.")
+            raise ValueError(f"The environment variable {VARIABLE} is empty: put a passphrase there, or unset it.")
         return os.environ.get(VARIABLE)
     with warnings.catch_warnings():
         warnings.simplefilter("error", getpass.GetPassWarning)
@@ -106,26 +125,10 @@ def _passphrase(options, new=False):
             passphrase = getpass.getpass("Passphrase: ")
             again = getpass.getpass("The same again: ") if new else passphrase
         except (EOFError, getpass.GetPassWarning) as error:
-            raise ValueError("There is no terminal to ask for a passphrase: use --passphrase-file.") from error
+            raise ValueError("There is no terminal to ask for a passphrase: use --passphrase-file FILE.") from error
     if again != passphrase:
         raise ValueError("The two passphrases are not the same.")
     return passphrase
-
-
-@contextlib.contextmanager
-def _progress(what):
-    """A function to call with the part that is done; shown where somebody waits at a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(
-        total=100,
-        desc=what,
-        delay=2,
-        disable=None,
-        leave=False,
-        bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}",
-    ) as bar:
-        yield lambda part: bar.update(100 * part - bar.n)
 
 
 def _shown(psnr):

@@ -1,11 +1,20 @@
-"""Commands and their options."""
+"""The commands and what they take."""
 
 import argparse
-import contextlib
 from pathlib import Path
 
+from stego_lib import __version__
 from stego_lib.cli.hiding import run_capacity, run_hide, run_hide_many, run_reveal
 from stego_lib.cli.measuring import run_bench, run_compare, run_detect, run_evaluate
+from stego_lib.cli.options import (
+    add_data_options,
+    add_force,
+    add_hiding_options,
+    add_image_size,
+    add_passphrase_options,
+    add_training_options,
+    positive,
+)
 from stego_lib.cli.training import run_train, run_train_codec
 
 EXAMPLES = """examples:
@@ -21,156 +30,201 @@ EXAMPLES = """examples:
   stego-lib compare photos/test
   stego-lib detect photos/train
 """
-HIDE = """Hides a photograph in another one. What is written has been read back and the secret found in it. Without a
-passphrase, everybody who has this program can reveal the secret. Passphrases are asked for, or read from a file, or
-else from the environment variable STEGO_LIB_PASSPHRASE. The secret may have up to 64 times the pixels of the cover."""
+PASSPHRASES = "asked for, or read from a file, or taken from the environment variable STEGO_LIB_PASSPHRASE"
+HIDE = f"""Hides a photograph in another photograph. The secret may have up to 64 times the pixels of the cover. The
+stego image is read again and the secret revealed from it before the file gets its name. The passphrase is
+{PASSPHRASES}. Without a passphrase, everybody who has this program can reveal the secret."""
 HIDE_MANY = """Hides every secret of a list in its cover, in several processes. A pair that fails does not stop the
-others; stego images that exist are left as they are, so that an interrupted run goes on when repeated. All have the
-same passphrase, each with a key of its own."""
-REVEAL = """Reveals the photograph that is hidden in a stego image, with the passphrase that it was hidden with: asked
-for, or read from a file, or else from the environment variable STEGO_LIB_PASSPHRASE."""
-CAPACITY = """Estimates the PSNR of cover and secret with every number of bits. Needs no passphrase, and does not tell
-whether something is hidden."""
+others. Stego images that exist already are left as they are: run the same command again to finish an interrupted run.
+All pairs have the same passphrase, and every stego image has a key of its own."""
+REVEAL = f"""Reveals the photograph that is hidden in a stego image, with the passphrase that it was hidden with. The
+passphrase is {PASSPHRASES}."""
+CAPACITY = """Estimates the PSNR of the stego image and of the revealed secret for every number of bits. It needs no
+passphrase, and does not tell whether something is hidden in COVER."""
 
 
 def build_parser():
-    """Builds the parser of all commands; each sets `run`, a function of the options."""
+    """Builds the parser of all commands.
+
+    Returns:
+        `argparse.ArgumentParser`. The namespace that it makes has `run`, a function of the namespace, and `debug`.
+    """
     parser = argparse.ArgumentParser(
         prog="stego-lib",
         description="Hide photographs in photographs with convolutional autoencoders.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"stego-lib {__version__}")
+    debug = {"action": "store_true", "help": "show the traceback of an error"}
+    parser.add_argument("--debug", **debug)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    hide = commands.add_parser("hide", help="hide a photograph in another one", description=HIDE, allow_abbrev=False)
-    hide.add_argument("cover", metavar="COVER", help="the photograph that everybody may see")
-    hide.add_argument("secret", metavar="SECRET", help="the photograph to hide, of any size")
-    hide.add_argument("-o", "--output", metavar="STEGO.png", required=True, help="the stego image, a lossless file")
-    _add_hiding_options(hide)
-    _add_passphrase_options(hide)
-    _add_force(hide)
-    hide.set_defaults(run=run_hide)
+    def add(name, run, summary, description=None):
+        description = description or f"{summary[0].upper()}{summary[1:]}."
+        command = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
+        command.add_argument("--debug", default=argparse.SUPPRESS, **debug)  # where it is absent, that before counts
+        command.set_defaults(run=run)
+        return command
 
-    hide_many = commands.add_parser(
-        "hide-many", help="hide many photographs, listed in a CSV file", description=HIDE_MANY, allow_abbrev=False
-    )
-    hide_many.add_argument(
+    _add_hide(add)
+    _add_hide_many(add)
+    _add_reveal(add)
+    _add_capacity(add)
+    _add_train(add)
+    _add_evaluate(add)
+    _add_train_codec(add)
+    _add_bench(add)
+    _add_compare(add)
+    _add_detect(add)
+    return parser
+
+
+def _add_hide(add):
+    parser = add("hide", run_hide, "hide a photograph in another photograph", HIDE)
+    parser.add_argument("cover", metavar="COVER", help="the photograph that everybody may see")
+    parser.add_argument("secret", metavar="SECRET", help="the photograph to hide, of any size")
+    parser.add_argument("-o", "--output", metavar="STEGO.png", required=True, help="the stego image, a lossless file")
+    add_hiding_options(parser)
+    add_passphrase_options(parser)
+    add_force(parser)
+
+
+def _add_hide_many(add):
+    parser = add("hide-many", run_hide_many, "hide many photographs, listed in a CSV file", HIDE_MANY)
+    parser.add_argument(
         "pairs",
         metavar="PAIRS.csv",
-        help="columns cover, secret and output: paths, relative to the folder of this file",
+        help="a CSV file with the columns cover, secret and output: paths, relative to the folder of PAIRS.csv",
     )
-    _add_hiding_options(hide_many)
-    hide_many.add_argument(
-        "--processes", type=_positive, metavar="N", help="how many work at once, 1 to 1.5 GB each (default: one a CPU)"
+    add_hiding_options(parser)
+    parser.add_argument(
+        "--processes",
+        type=positive,
+        metavar="N",
+        help="how many pairs are hidden at once, with 1 to 1.5 GB of memory each (default: one for every CPU)",
     )
-    hide_many.add_argument(
-        "--report", metavar="REPORT.csv", help="where it goes what became of every pair (default: PAIRS.report.csv)"
+    parser.add_argument(
+        "--report",
+        metavar="REPORT.csv",
+        help="the CSV file that lists the result of every pair (default: PAIRS.report.csv, beside PAIRS.csv)",
     )
-    _add_passphrase_options(hide_many)
-    hide_many.set_defaults(run=run_hide_many)
+    add_passphrase_options(parser)
 
-    reveal = commands.add_parser(
-        "reveal", help="reveal the photograph hidden in a stego image", description=REVEAL, allow_abbrev=False
-    )
-    reveal.add_argument("stego", metavar="STEGO", help="what hide has written, never changed since")
-    reveal.add_argument(
-        "-o", "--output", metavar="SECRET.png", required=True, help="the revealed image, a lossless file"
-    )
-    _add_passphrase_options(reveal)
-    _add_force(reveal)
-    reveal.set_defaults(run=run_reveal)
 
-    capacity = commands.add_parser(
-        "capacity", help="how good cover and secret will be with 1, 2, 3 and 4 bits a sample", description=CAPACITY
+def _add_reveal(add):
+    parser = add("reveal", run_reveal, "reveal the photograph that is hidden in a stego image", REVEAL)
+    parser.add_argument("stego", metavar="STEGO", help="the file that hide has written, not changed since")
+    parser.add_argument(
+        "-o", "--output", metavar="REVEALED.png", required=True, help="the revealed photograph, a lossless file"
     )
-    capacity.add_argument("cover", metavar="COVER", help="the photograph that everybody may see")
-    capacity.add_argument(
-        "secret", metavar="SECRET", nargs="?", help="the photograph to hide (default: one like COVER)"
-    )
-    capacity.set_defaults(run=run_capacity)
+    add_passphrase_options(parser)
+    add_force(parser)
 
-    train = commands.add_parser("train", help="train the autoencoder, or resume a training that was interrupted")
-    _add_data_options(train)
-    _add_training_options(
-        train,
+
+def _add_capacity(add):
+    summary = "estimate how good stego image and revealed secret will be with 1, 2, 3 and 4 bits a sample"
+    parser = add("capacity", run_capacity, summary, CAPACITY)
+    parser.add_argument("cover", metavar="COVER", help="the photograph that everybody may see")
+    parser.add_argument(
+        "secret", metavar="SECRET", nargs="?", help="the photograph to hide (default: a photograph like COVER)"
+    )
+
+
+def _add_train(add):
+    parser = add("train", run_train, "train the joint autoencoder, or continue an interrupted training")
+    add_data_options(parser)
+    add_training_options(
+        parser,
         {"small": "two minutes", "default": "twenty minutes", "gpu": "a day"},
         validation="a part of --data",
         output="model, history and pictures",
     )
-    train.add_argument(
+    parser.add_argument(
         "--embedding",
         default="modular",
         choices=("modular", "residual"),
-        help="how the secret is put in (default: %(default)s)",
+        help="how the secret is embedded in the cover (default: %(default)s)",
     )
-    train.add_argument(
+    parser.add_argument(
         "--period",
         type=int,
         default=8,
-        help="of the modular embedding, even: larger hides better and shows more (default: %(default)s)",
+        metavar="N",
+        help="period of the modular embedding, an even number: a larger one gives a better secret and a noisier stego "
+        "image (default: %(default)s)",
     )
-    train.add_argument("--mixed-precision", action="store_true", help="convolutions in half precision, for GPUs")
-    train.add_argument(
+    parser.add_argument(
+        "--mixed-precision", action="store_true", help="compute convolutions in half precision, for GPUs"
+    )
+    parser.add_argument(
         "--devices",
         default="one",
         choices=("one", "all"),
-        help="whether all GPUs share every batch (default: %(default)s)",
+        help="train on one device, or share every batch among all GPUs (default: %(default)s)",
     )
-    train.set_defaults(run=run_train)
 
-    evaluate = commands.add_parser("evaluate", help="measure PSNR and SSIM through a real PNG")
-    evaluate.add_argument(
-        "model", help="a trained autoencoder.keras; or modular-4, modular-8, modular-16, residual: they come with it"
+
+def _add_evaluate(add):
+    parser = add("evaluate", run_evaluate, "measure PSNR and SSIM of a joint autoencoder through real PNG files")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a trained autoencoder.keras, or one that comes with stego-lib: modular-4, modular-8, modular-16, "
+        "residual",
     )
-    _add_data_options(evaluate)
-    evaluate.add_argument(
+    add_data_options(parser)
+    parser.add_argument(
         "--split",
         default="validation",
         choices=("validation", "all", "train"),
-        help="which part of --data: what is held back from training (default), or all of a folder never trained on",
+        help="the part of --data: what training holds back for validation, all of a folder that was never trained on, "
+        "or what training uses (default: %(default)s)",
     )
-    evaluate.add_argument(
-        "--output", metavar="FOLDER", type=Path, help="where gallery, error histogram and stego images go"
+    parser.add_argument(
+        "--output", metavar="FOLDER", type=Path, help="the folder for gallery, error histogram and stego images"
     )
-    evaluate.set_defaults(run=run_evaluate)
 
-    train_codec = commands.add_parser("train-codec", help="train the codec, or resume a training that was interrupted")
-    train_codec.add_argument("folder", metavar="FOLDER", help="photographs, 64x64 pixels or larger, or 'bundled'")
-    _add_training_options(
-        train_codec,
+
+def _add_train_codec(add):
+    parser = add("train-codec", run_train_codec, "train the codec, or continue an interrupted training")
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        help="photographs of at least 64x64 pixels, or 'bundled' for those of scikit-image",
+    )
+    add_training_options(
+        parser,
         {"small": "two minutes", "default": "an hour and a half"},
-        validation="every tenth of FOLDER",
+        validation="every tenth photograph of FOLDER",
         output="codec.npz and the histories",
     )
-    train_codec.set_defaults(run=run_train_codec)
 
-    bench = commands.add_parser(
-        "bench", help="measure the codec beside AVIF and JPEG XL: quality at the same bytes, time, memory"
-    )
-    bench.add_argument(
+
+def _add_bench(add):
+    summary = "measure the codec beside AVIF and JPEG XL: quality in the same number of bytes, time and memory"
+    parser = add("bench", run_bench, summary)
+    parser.add_argument(
         "folder",
         nargs="?",
         metavar="FOLDER",
-        help="photographs; the second half is measured, at 64x64 pixels, and every second of it at its own size "
-        "(default: parts of those that scikit-image ships)",
+        help="photographs: the second half is measured at 64x64 pixels, and every second one of that half at its own "
+        "size (default: parts of the photographs of scikit-image)",
     )
-    bench.add_argument("--codec", metavar="FILE", help="a codec.npz (default: the one that comes with the library)")
-    bench.set_defaults(run=run_bench)
+    parser.add_argument("--codec", metavar="FILE", help="a codec.npz (default: the codec that comes with stego-lib)")
 
-    compare = commands.add_parser(
-        "compare", help="measure all ways to hide on the same pairs, and what disturbances leave of the secret"
-    )
-    _add_measured_folder(compare, "the first half covers, the second half secrets")
-    _add_image_size(compare)
-    compare.set_defaults(run=run_compare)
 
-    detect = commands.add_parser(
-        "detect", help="measure how detectable all ways to hide are; an hour for 1200 photographs"
-    )
-    _add_measured_folder(detect, "40 or more of 256x256 pixels or more, of whose middles at most 1200 are taken")
-    detect.set_defaults(run=run_detect)
-    return parser
+def _add_compare(add):
+    summary = "measure all ways to hide on the same pairs, and what disturbances leave of the secret"
+    parser = add("compare", run_compare, summary)
+    _add_measured_folder(parser, "the first half are covers, the second half secrets")
+    add_image_size(parser)
+
+
+def _add_detect(add):
+    parser = add("detect", run_detect, "measure how detectable all ways to hide are; an hour for 1200 photographs")
+    _add_measured_folder(parser, "40 or more of at least 256x256 pixels; at most 1200 are used, the middle of each")
 
 
 def _add_measured_folder(parser, which):
@@ -179,87 +233,5 @@ def _add_measured_folder(parser, which):
         nargs="?",
         default="bundled",
         metavar="FOLDER",
-        help=f"photographs, {which} (default: squares of those that scikit-image ships)",
+        help=f"photographs: {which} (default: squares cut from the photographs of scikit-image)",
     )
-
-
-def _add_hiding_options(parser):
-    parser.add_argument(
-        "--bits",
-        type=int,
-        choices=(1, 2, 3, 4),
-        help="how many of the 8 bits of every red, green and blue value are used: more make a better secret and a "
-        "noisier cover (default: the fewest with which the secret comes back at 38 dB, or else 4)",
-    )
-    parser.add_argument(
-        "--quality",
-        type=_decibels,
-        metavar="DB",
-        help="PSNR at which the secret shall come back, 'inf' for exactly as it is; the cover is changed no more than "
-        "that takes (default: the best that fits)",
-    )
-
-
-def _add_passphrase_options(parser):
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--ask-passphrase", action="store_true", help="ask for the passphrase")
-    source.add_argument("--passphrase-file", metavar="FILE", type=Path, help="read it from the first line of a file")
-
-
-def _add_force(parser):
-    parser.add_argument("--force", action="store_true", help="replace an existing output file")
-
-
-def _decibels(text):
-    with contextlib.suppress(ValueError):
-        if (quality := float(text)) > 0:
-            return quality
-    raise argparse.ArgumentTypeError("must be a positive number of decibels, such as 40, or inf")
-
-
-def _add_data_options(parser):
-    parser.add_argument(
-        "--data",
-        metavar="FOLDER",
-        help="a folder of photographs, or 'bundled' (default: DIV2K, downloaded where needed)",
-    )
-    _add_image_size(parser)
-
-
-def _add_image_size(parser):
-    parser.add_argument(
-        "--image-size",
-        type=_image_size,
-        default=64,
-        help="side to which photographs are resized, a multiple of 4 (default: %(default)s)",
-    )
-
-
-def _add_training_options(parser, presets, validation, output):
-    parser.add_argument(
-        "--validation", metavar="FOLDER", help=f"other photographs, for validation (default: {validation})"
-    )
-    parser.add_argument("--output", metavar="FOLDER", type=Path, required=True, help=f"where {output} go")
-    lengths = ", ".join(f"{name}: {length}" for name, length in presets.items())
-    parser.add_argument(
-        "--preset",
-        default="small",
-        choices=tuple(presets),
-        help=f"size and length, on two CPU cores ({lengths}; default: %(default)s)",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of weights and batches (default: %(default)s)")
-    parser.add_argument("--restart", action="store_true", help="delete an earlier training in --output and begin anew")
-
-
-def _positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
-
-
-def _image_size(text):
-    size = int(text)
-    if size < 16 or size % 4:
-        raise argparse.ArgumentTypeError("must be a multiple of 4, at least 16")
-    return size

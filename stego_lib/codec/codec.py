@@ -155,7 +155,8 @@ class Codec:
 
         Args:
             data: bytes that `encode` returned.
-            max_pixels: The most pixels that the image may have. Defaults to `2**27`, the largest photograph that is encoded.
+            max_pixels: The most pixels that the image may have. Defaults to `2**27`, the largest photograph that is
+                encoded.
             progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
         Returns:

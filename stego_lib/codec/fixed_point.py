@@ -14,8 +14,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from stego_lib.devices import jit_compile
 from stego_lib.layers import straight_through_round
-from stego_lib.models import jit_compile
 
 UNIT = 64  # activations are integers: this one stands for 1
 LIMIT = 512  # and this is the largest

@@ -16,7 +16,7 @@ from stego_lib.codec.scaling import OCTAVES_PER_UNIT, PER_OCTAVE, SCALE_ORIGIN, 
 from stego_lib.codec.tiling import in_windows, reach
 from stego_lib.codec.transform import Transform, blocks_to_images
 from stego_lib.codec.trellis import NEXT_STATE, quantize
-from stego_lib.models import jit_compile
+from stego_lib.devices import check_keras, jit_compile
 from stego_lib.threads import map_chunks
 
 CHAIN = 1024  # values of a chain of the trellis: 0.05 dB from one without end, and chains enough for many threads
@@ -50,6 +50,7 @@ class LatentCodec:
     """
 
     def __init__(self, content, *, window, batch_size):
+        check_keras()
         self._window, self._batch_size = window, batch_size
         self.transform = Transform(content["mean"], content["basis"], content["lapping"])
         self.tables = Tables(np.split(content["cdfs"], content["ends"][:-1]))

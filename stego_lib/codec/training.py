@@ -13,11 +13,19 @@ from stego_lib.codec.rate_model import RateModel
 from stego_lib.codec.scaling import PER_OCTAVE
 from stego_lib.codec.transform import Transform, design_lapping, principal_components
 from stego_lib.data import augment, read_each
+from stego_lib.devices import jit_compile
 from stego_lib.images import read_image
-from stego_lib.models import jit_compile
 from stego_lib.optimizers import ConvMuon
-from stego_lib.training import fingerprint, learning_rate_schedule, prepare_folder, resumable_callbacks, verbosity
+from stego_lib.runs import (
+    RESUMABLE,
+    fingerprint,
+    learning_rate_schedule,
+    prepare_folder,
+    resumable_callbacks,
+    verbosity,
+)
 
+FILES = ("codec.npz", *(f"{network}/{name}" for network in ("context", "synthesis") for name in RESUMABLE))
 SIDE = 16  # of the crops, in latents; around them there is a margin of one, which is filtered but not coded
 CUT = 384  # pixels, the side of what is kept of a photograph at its own resolution
 FRAME = 256  # pixels, the short side of what is kept of a whole photograph
@@ -262,7 +270,8 @@ def train_codec(folder, train_photographs, validation_photographs, preset="small
         raise ValueError(f"`preset` must be one of {tuple(CODEC_PRESETS)}. Received: preset={preset}")
     settings = {**CODEC_PRESETS[preset], "seed": seed}
     crops, validation = load_crops(train_photographs, seed), load_crops(validation_photographs, seed)
-    folder = prepare_folder(folder, {**settings, "data": fingerprint(*crops[0], *validation[0])}, restart)
+    identified = {"training": "stego_lib codec", **settings, "data": fingerprint(*crops[0], *validation[0])}
+    folder = prepare_folder(folder, identified, files=FILES, restart=restart)
     keras.utils.set_random_seed(seed)
     coder_content = _train_coder(folder, crops, validation, settings)
     codec = Codec(coder_content)

@@ -14,7 +14,8 @@ from stego_lib import models
 from stego_lib.data import PairDataset, load_pairs
 from stego_lib.evaluation.quality import hide_and_reveal, measure, summary
 from stego_lib.losses import CombinedLoss
-from stego_lib.training import LEARNING_RATES, compile_autoencoder, learning_rate_schedule
+from stego_lib.runs import learning_rate_schedule
+from stego_lib.training import LEARNING_RATES, compile_autoencoder
 
 TERMS = ("mse", "ssim", "psnr", "histogram")
 
@@ -87,7 +88,7 @@ def ablation(variant, train_pairs, validation_pairs, minutes, seed=0, filters=64
         with contextlib.ExitStack() as patches:
             for name, replacement in PARTS.get(variant, {}).items():
                 patches.enter_context(patch.object(models, name, replacement))
-            autoencoder = models.build_autoencoder(embedding, period, filters, num_blocks)
+            autoencoder = models.build_autoencoder(embedding, period, filters=filters, num_blocks=num_blocks)
         return compile_autoencoder(autoencoder, learning_rate_schedule(LEARNING_RATES[embedding], steps), **losses)
 
     def fit(autoencoder, steps, **options):

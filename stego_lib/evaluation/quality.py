@@ -50,8 +50,8 @@ def hide_and_reveal(autoencoder, covers, secrets, batch_size=16):
     Returns:
         Stego and revealed images, two uint8 arrays of the same shape.
     """
-    stego = through_png(hide_images(autoencoder, covers, secrets, batch_size))
-    return stego, reveal_images(autoencoder, stego, batch_size)
+    stego = through_png(hide_images(autoencoder, covers, secrets, batch_size=batch_size))
+    return stego, reveal_images(autoencoder, stego, batch_size=batch_size)
 
 
 def through_png(images):

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from stego_lib.data import augment
-from stego_lib.models import jit_compile
+from stego_lib.devices import jit_compile
 
 RANGE = 3  # differences of neighbours that SPAM looks at, from -3 to 3
 

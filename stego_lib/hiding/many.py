@@ -1,6 +1,7 @@
 """Many photographs at once: the pairs of a CSV file, in several processes, resumable."""
 
 import csv
+import io
 import multiprocessing
 import os
 import signal
@@ -9,6 +10,8 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from tqdm.auto import tqdm
+
+from stego_lib.images import write_file
 
 COLUMNS = ("cover", "secret", "output")
 MEASURED = ("bits", "num_bytes", "cover_psnr", "secret_psnr")
@@ -26,20 +29,21 @@ WORKER = {  # one thread, and no GPU: they would fight for its memory
 def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None, report=None):
     """Hides every secret of a list in its cover; a pair that fails does not stop the others.
 
-    Stego images that exist are left as they are, so that an interrupted run goes on when repeated. Where a process is
-    killed, perhaps for want of memory, half as many go on; alone, it costs the pair it worked on. A script that calls
-    this has to be guarded by `if __name__ == "__main__":`, as the processes are spawned.
+    Stego images that exist are left as they are: the same call again finishes an interrupted run. Where a process is
+    killed, perhaps because memory was short, half as many processes go on; a process that is killed alone costs the
+    pair it worked on. A script that calls this function has to be guarded by `if __name__ == "__main__":`, as the
+    processes are spawned.
 
     Args:
-        pairs: Path of a CSV file with the columns `cover`, `secret` and `output`: paths, relative to its folder.
-            Folders for the outputs are made.
+        pairs: Path of a CSV file with the columns `cover`, `secret` and `output`, in any order and case: paths,
+            relative to its folder. Folders for the outputs are made. Empty rows and spaces around values are ignored.
         passphrase: As of `hide`, the same for all; every image gets a key of its own nevertheless.
         bits: As of `hide`.
         quality: As of `hide`.
         processes: How many work at once, each with 1 GB of memory, 1.5 GB for 12 megapixels. Defaults to `None`, one
             for every CPU.
-        report: Path of a CSV file with what became of every pair (`"pending"`: nothing yet, the run was interrupted).
-            What an earlier one there says of images that exist is kept. Defaults to `None`, none is written.
+        report: Path of a CSV file that lists the result of every pair; `"pending"` where a run was interrupted before
+            the pair. What an earlier report there says of images that exist is kept. Defaults to `None`, no report.
 
     Returns:
         List of dictionaries, one for every row: `cover`, `secret`, `output`, `status` (`"hidden"`, `"exists"` or
@@ -58,14 +62,15 @@ def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None
         if (folder / row["output"]).is_file():
             row.update(earlier.get(tuple(row[column] for column in COLUMNS), {}), status="exists")
     pending = [row for row in rows if row["status"] == "pending"]
+    how = {"passphrase": passphrase, "bits": bits, "quality": quality}
     if report:
         _write(report, rows)  # now, in case it cannot be
     processes = min(processes or _num_cpus(), len(pending), 61)  # more than 61 Windows cannot
     try:
         while pending:
-            unfinished = _work(pending, folder, processes, passphrase, bits, quality)
-            if unfinished and processes == 1:  # then the first of them was being worked on
-                message = "The process was killed, perhaps for want of memory."
+            unfinished = _work(pending, folder, processes=processes, how=how)
+            if unfinished and processes == 1:  # it worked on the first of them
+                message = "The process was killed, perhaps because memory was short."
                 unfinished.pop(0).update(status="failed", message=message)
             pending, processes = unfinished, max(processes // 2, 1)
     finally:
@@ -75,27 +80,33 @@ def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None
 
 
 def _write(report, rows):
-    unfinished = Path(report).with_name(Path(report).name + ".partial")
-    with open(unfinished, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, REPORTED)
-        writer.writeheader()
-        writer.writerows(rows)
-    unfinished.replace(report)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, REPORTED)
+    writer.writeheader()
+    writer.writerows(rows)
+    write_file(report, text.getvalue().encode(), overwrite=True)
 
 
 def sentence(error):
-    """Says what went wrong; where it was the operating system, with the file."""
+    """Says what went wrong; where it was the operating system, with the file.
+
+    Args:
+        error: Exception.
+
+    Returns:
+        String.
+    """
     return f"{error.filename}: {error.strerror}." if isinstance(error, OSError) and error.filename else str(error)
 
 
-def _work(rows, folder, processes, passphrase, bits, quality):
-    """Fills in what becomes of rows; returns those that remain because a process was killed."""
+def _work(rows, folder, *, processes, how):
+    """Hides the pairs of rows and fills in the results; returns the rows that remain because a process was killed."""
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin)
     futures = {}
     try:
         for row in rows:
             paths = [folder / row[column] for column in COLUMNS]
-            futures[pool.submit(_hide_one, paths, passphrase, bits, quality)] = row
+            futures[pool.submit(_hide_one, paths, how)] = row
         for future in tqdm(as_completed(futures), total=len(futures), desc="Hiding", unit="pair", disable=None):
             futures[future].update(future.result())
     except BrokenProcessPool:
@@ -106,25 +117,39 @@ def _work(rows, folder, processes, passphrase, bits, quality):
 
 
 def _read(pairs):
-    names, rows = _table(pairs)
+    names, lines = _table(pairs)
+    names = [name.strip().lower() for name in names]
     missing = [column for column in COLUMNS if column not in names]
     if missing:
-        raise ValueError(
-            f"{pairs} needs the columns cover, secret and output, separated by commas; there is no {missing[0]}."
-        )
-    rows = [{column: row[column] for column in COLUMNS} for row in rows]
+        for sign, word in (";", "semicolons"), ("\t", "tabs"):
+            if sign in "".join(names):
+                raise ValueError(f"{pairs} has {word} between its columns: save it with commas.")
+        raise ValueError(f"{pairs} needs the columns cover, secret and output; there is no {missing[0]}.")
+    rows = {}
+    for number, values in lines:
+        values = [value.strip() for value in values]
+        if any(values):
+            row = dict(zip(names, values, strict=False))
+            rows[number] = {column: row.get(column, "") for column in COLUMNS}
     if not rows:
         raise ValueError(f"{pairs} lists no pairs.")
-    lines, inputs = {}, {os.path.normpath(row[column]) for row in rows for column in COLUMNS[:2] if row[column]}
-    for line, row in enumerate(rows, 2):
+    _check(pairs, rows)
+    return list(rows.values())
+
+
+def _check(pairs, rows):
+    """Makes sure that no row lacks a value, and none writes what another one reads or writes; rows are by line."""
+    inputs = {os.path.normpath(row[column]) for row in rows.values() for column in COLUMNS[:2]}
+    outputs = {}
+    for number, row in rows.items():
         if not all(row.values()):
-            raise ValueError(f"{pairs}, line {line}: cover, secret or output is missing.")
-        if os.path.normpath(row["output"]) in inputs:
-            raise ValueError(f"{pairs}, line {line}: the output {row['output']} is a cover or a secret of the list.")
-        earlier = lines.setdefault(os.path.normpath(row["output"]), line)
-        if earlier != line:
-            raise ValueError(f"{pairs}, lines {earlier} and {line} write the same file, {row['output']}.")
-    return rows
+            raise ValueError(f"{pairs}, line {number}: cover, secret or output is missing.")
+        output = os.path.normpath(row["output"])
+        if output in inputs:
+            raise ValueError(f"{pairs}, line {number}: the output {row['output']} is a cover or a secret of the list.")
+        if output in outputs:
+            raise ValueError(f"{pairs}, lines {outputs[output]} and {number} write the same file, {row['output']}.")
+        outputs[output] = number
 
 
 def _earlier(report):
@@ -133,24 +158,24 @@ def _earlier(report):
         raise FileNotFoundError(f"There is no folder {Path(report).parent} for the report.")
     if not Path(report).is_file():
         return {}
-    names, rows = _table(report)
+    names, lines = _table(report)
     if names != list(REPORTED):
-        raise ValueError(f"{report} is no report of hide-many: choose another file for the report.")
-    kept = ("message", *MEASURED)
+        raise ValueError(f"{report} is not a report of hide-many: choose another file for the report.")
+    rows = [dict(zip(names, values, strict=False)) for _, values in lines if len(values) == len(names)]
     return {
-        tuple(row[column] for column in COLUMNS): {name: row[name] for name in kept}
+        tuple(row[column] for column in COLUMNS): {name: row[name] for name in ("message", *MEASURED)}
         for row in rows
         if row["status"] in ("hidden", "exists")
     }
 
 
 def _table(path):
-    """The names of the columns of a CSV file, and its rows."""
+    """The names of the columns of a CSV file, and every other row with the number of its line."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            return reader.fieldnames or [], rows
+            reader = csv.reader(file)
+            names = next(reader, [])
+            return names, [(reader.line_num, values) for values in reader]
     except (UnicodeDecodeError, csv.Error):
         raise ValueError(f"{path} is not a CSV file in UTF-8.") from None
 
@@ -160,11 +185,11 @@ def _num_cpus():
 
 
 def _begin():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who interrupts is answered by the parent
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers an interruption
     os.environ.update(WORKER)
 
 
-def _hide_one(paths, passphrase, bits, quality):
+def _hide_one(paths, how):
     import warnings
 
     from stego_lib.hiding.stego import hide_file
@@ -173,7 +198,7 @@ def _hide_one(paths, passphrase, bits, quality):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             paths[-1].parent.mkdir(parents=True, exist_ok=True)
-            hidden = hide_file(*paths, passphrase, bits=bits, quality=quality)
+            hidden = hide_file(*paths, **how)
     except Exception as error:  # whatever it is, the other pairs go on
         return {"status": "failed", "message": sentence(error)}
     measured = {name: getattr(hidden, name) for name in MEASURED}
