@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 from tqdm.auto import tqdm
 
-from stego_lib.images import write_file
+from stego_lib.paths import check_folder, write_file
 
 SETTINGS = "settings.json"
 RESUMABLE = (  # what `resumable_callbacks` leave in a folder
@@ -53,8 +53,7 @@ def prepare_folder(folder, settings, *, files, restart=False):
         OSError: If the folder is a file, or cannot be written.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, not a folder.")
+    check_folder(folder)
     earlier = _earlier_settings(folder, settings["training"], files)
     if earlier and not restart and earlier != settings:
         names = [name for name in {**earlier, **settings} if earlier.get(name) != settings.get(name)]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from stego_lib.images import write_file
+from stego_lib.paths import write_file
+from stego_lib.threads import num_threads
 
 COLUMNS = ("cover", "secret", "output")
 MEASURED = ("bits", "num_bytes", "cover_psnr", "secret_psnr")
@@ -65,7 +66,7 @@ def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None
     how = {"passphrase": passphrase, "bits": bits, "quality": quality}
     if report:
         _write(report, rows)  # now, in case it cannot be
-    processes = min(processes or _num_cpus(), len(pending), 61)  # more than 61 Windows cannot
+    processes = min(processes or num_threads(), len(pending), 61)  # more than 61 Windows cannot
     try:
         while pending:
             unfinished = _work(pending, folder, processes=processes, how=how)
@@ -178,10 +179,6 @@ def _table(path):
             return names, [(reader.line_num, values) for values in reader]
     except (UnicodeDecodeError, csv.Error):
         raise ValueError(f"{path} is not a CSV file in UTF-8.") from None
-
-
-def _num_cpus():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _begin():
