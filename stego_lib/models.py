@@ -10,14 +10,8 @@ import numpy as np
 from stego_lib.block_code import learn_code
 from stego_lib.devices import check_keras
 from stego_lib.images import pad_to_multiple, to_float, to_uint8
-from stego_lib.layers import (
-    ModularEmbedding,
-    MultiKernelConv,
-    Phase,
-    ResidualEmbedding,
-    SpaceToDepth,
-    SubPixel,
-)
+from stego_lib.layers import ModularEmbedding, Phase, ResidualEmbedding
+from stego_lib.levels import multi_level_network
 from stego_lib.messages import MessageToSecret, SecretToMessage
 from stego_lib.model_files import why_unreadable
 
@@ -66,11 +60,11 @@ def build_encoder(embedding="modular", period=8, *, filters=64, num_blocks=2, na
     features = [_centred(cover, "cover"), _centred(secret, "secret")]
     if embedding == "modular":
         features.append(Phase(period, name="cover_phase")(cover))
-        correction = _multi_level_network(features, filters, num_blocks)
+        correction = multi_level_network(features, filters, num_blocks=num_blocks)
         message = SecretToMessage(period, name="message")(_corrected(secret, correction, "corrected_secret"))
         stego = ModularEmbedding(period, name="embedding")(cover, message)
     else:
-        correction = _multi_level_network(features, filters, num_blocks)
+        correction = multi_level_network(features, filters, num_blocks=num_blocks)
         bounded = keras.layers.Activation("tanh", dtype="float32", name="bounded")(correction)
         residual = keras.layers.Rescaling(LARGEST_RESIDUAL, dtype="float32", name="residual")(bounded)
         stego = ResidualEmbedding(name="embedding")(cover, residual)
@@ -110,10 +104,12 @@ def build_decoder(embedding="modular", period=8, *, filters=64, num_blocks=2, na
     if embedding == "modular":
         phase = Phase(period, name="stego_phase")(stego)
         start, *cells = MessageToSecret(period, name="message")(phase)
-        correction = _multi_level_network([_centred(start, "start")], filters, num_blocks, cells)
+        correction = multi_level_network(
+            [_centred(start, "start")], filters, num_blocks=num_blocks, quarter_features=cells
+        )
         revealed = _corrected(start, correction, "revealed")
     else:
-        correction = _multi_level_network([_centred(stego, "stego")], filters, num_blocks)
+        correction = multi_level_network([_centred(stego, "stego")], filters, num_blocks=num_blocks)
         revealed = keras.layers.Rescaling(1.0, 0.5, dtype="float32", name="revealed")(correction)
     return keras.Model(stego, revealed, name=name)
 
@@ -324,56 +320,6 @@ def multiply_accumulates(model, *, height=64, width=64):
             kernels = sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) == 4)
             count += kernels and kernels * math.prod(layer.output.shape[1:3])
     return count
-
-
-def _multi_level_network(features, filters, num_blocks, quarter_features=()):
-    """From full resolution to half and quarter and back by sub-pixel convolution, levels concatenated on the way."""
-    inputs = keras.layers.Concatenate(name="features")(features)
-    full = MultiKernelConv(12, name="full_multi_kernel")(inputs)
-    full = keras.layers.Concatenate(name="full_features")([inputs, full])
-
-    half = SpaceToDepth(name="full_to_half")(full)
-    half = MultiKernelConv(filters, name="half_multi_kernel")(half)
-    for index in range(num_blocks):
-        half = _residual_block(half, f"half_block_{index + 1}")
-
-    quarter = keras.layers.Conv2D(
-        filters, 4, strides=2, padding="same", activation="relu", kernel_initializer="he_normal", name="half_to_quarter"
-    )(half)
-    if quarter_features:
-        quarter = keras.layers.Concatenate(name="quarter_features")([quarter, *quarter_features])
-        quarter = MultiKernelConv(filters, name="quarter_multi_kernel")(quarter)
-    quarter = _residual_block(quarter, "quarter_block")
-    half = _joined(half, _sub_pixel_conv(quarter, filters // 4, "quarter_to_half"), "half_features")
-
-    full = _joined(full, _sub_pixel_conv(half, 12, "half_to_full"), "all_features")
-    near_zero = keras.initializers.RandomNormal(stddev=1e-4)
-    return keras.layers.Conv2D(3, 3, padding="same", kernel_initializer=near_zero, dtype="float32", name="correction")(
-        full
-    )
-
-
-def _residual_block(inputs, name):
-    """Two convolutions and a shortcut; the second starts small, so that a deep stack starts near the identity."""
-    small = keras.initializers.VarianceScaling(0.2)
-    filters = inputs.shape[-1]
-    x = keras.layers.Conv2D(
-        filters, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"{name}_conv_1"
-    )(inputs)
-    x = keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer=small, name=f"{name}_conv_2")(x)
-    return keras.layers.Add(name=f"{name}_add")([inputs, x])
-
-
-def _sub_pixel_conv(inputs, filters, name):
-    x = keras.layers.Conv2D(
-        4 * filters, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"{name}_conv"
-    )(inputs)
-    return SubPixel(2, name=f"{name}_sub_pixel")(x)
-
-
-def _joined(before, after, name):
-    """Features on the way down, and those that have come back up to the same level."""
-    return keras.layers.Concatenate(name=name)([before, after])
 
 
 def _corrected(image, correction, name):
