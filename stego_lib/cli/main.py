@@ -20,9 +20,9 @@ def main(arguments=None):
     """
     print_any_name()
     options = build_parser().parse_args(arguments)
-    warnings.formatwarning = lambda message, *_, **__: f"stego-lib: {with_options(str(message))}\n"
     try:
-        with environment():
+        with environment(), warnings.catch_warnings():
+            warnings.showwarning = _show_warning
             options.run(options)
     except (Exception, KeyboardInterrupt) as error:
         message = explain(error, options)
@@ -35,3 +35,10 @@ def main(arguments=None):
             print(f"{after_bar}stego-lib: {message}", file=sys.stderr)
         return 1
     return 0
+
+
+def _show_warning(message, *_, **__):
+    """Shows a warning on a line of its own, even while a bar is shown."""
+    from tqdm import tqdm
+
+    tqdm.write(f"stego-lib: {with_options(str(message))}", file=sys.stderr)
