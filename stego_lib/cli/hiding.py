@@ -96,8 +96,8 @@ def run_capacity(options):
 
     cover, secret = read_image(options.cover), read_image(options.secret) if options.secret else None
     with loading():
-        rows = capacity(cover, secret)
-    print("bits a sample  room, bytes    cover      secret")
+        rows = capacity(cover, secret, quality=options.quality)
+    print(f"bits a sample  {'bytes' if options.quality else 'room, bytes':<11}    cover      secret")
     for bits, num_bytes, cover_psnr, secret_psnr in rows:
         expected = "over 55 dB" if 55 < secret_psnr < math.inf else _shown(secret_psnr)
         expected = "no room" if math.isnan(secret_psnr) else expected

@@ -29,6 +29,15 @@ def add_hiding_options(parser):
         help="how many of the 8 bits of every red, green and blue value are used; more bits give a better secret and a "
         "noisier stego image (default: the fewest that bring the secret back at 38 dB, or else 4)",
     )
+    add_quality(parser)
+
+
+def add_quality(parser):
+    """Adds how good the secret has to be.
+
+    Args:
+        parser: Parser of a command.
+    """
     parser.add_argument(
         "--quality",
         type=_decibels,

@@ -12,6 +12,7 @@ from stego_lib.cli.options import (
     add_hiding_options,
     add_image_size,
     add_passphrase_options,
+    add_quality,
     add_training_options,
     positive,
 )
@@ -130,6 +131,7 @@ def _add_capacity(add):
     parser.add_argument(
         "secret", metavar="SECRET", nargs="?", help="the photograph to hide (default: a photograph like COVER)"
     )
+    add_quality(parser)
 
 
 def _add_train(add):
