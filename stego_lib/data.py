@@ -168,7 +168,43 @@ def read_pairs(path):
         return tuple((content[f"{split}_covers"], content[f"{split}_secrets"]) for split in ("train", "validation"))
 
 
-class PairDataset(keras.utils.PyDataset):
+class SeededDataset(keras.utils.PyDataset):
+    """Batches that depend on a seed and on the epoch alone: a training that resumes gets those it would have got.
+
+    Args:
+        seed: Integer.
+        **kwargs: Other arguments of `keras.utils.PyDataset`.
+    """
+
+    def __init__(self, seed, **kwargs):
+        super().__init__(**kwargs)
+        self.seed, self.epoch = seed, 0
+
+    def generator(self, index):
+        """Makes the NumPy random generator of a batch.
+
+        Args:
+            index: Of the batch.
+
+        Returns:
+            `numpy.random.Generator`.
+        """
+        return np.random.default_rng((self.seed, self.epoch, index))
+
+    def on_epoch_end(self):
+        """Goes on to the batches of the next epoch."""
+        self.set_epoch(self.epoch + 1)
+
+    def set_epoch(self, epoch):
+        """Chooses the batches of an epoch.
+
+        Args:
+            epoch: Integer, 0 for the first.
+        """
+        self.epoch = epoch
+
+
+class PairDataset(SeededDataset):
     """Batches of cover and secret pairs for `fit`, `evaluate` and `predict`.
 
     For training, covers and secrets are shuffled apart, so that every epoch makes new pairs; otherwise the n-th cover
@@ -201,7 +237,7 @@ class PairDataset(keras.utils.PyDataset):
     def __init__(
         self, covers, secrets, *, batch_size=16, training=False, crop_size=None, steps_per_epoch=None, seed=0, **kwargs
     ):
-        super().__init__(**kwargs)
+        super().__init__(seed, **kwargs)
         if not len(covers) or covers.shape != secrets.shape:
             raise ValueError(
                 "Covers and secrets must be equally many images of one size, at least one. "
@@ -212,7 +248,7 @@ class PairDataset(keras.utils.PyDataset):
                 f"`crop_size` must fit the images. Received: crop_size={crop_size}, covers.shape={covers.shape}"
             )
         self.covers, self.secrets = covers, secrets
-        self.batch_size, self.training, self.crop_size, self.seed = batch_size, training, crop_size, seed
+        self.batch_size, self.training, self.crop_size = batch_size, training, crop_size
         self.steps_per_epoch = steps_per_epoch if training else None
         self.set_epoch(0)
 
@@ -223,23 +259,19 @@ class PairDataset(keras.utils.PyDataset):
         chosen = slice(index * self.batch_size, (index + 1) * self.batch_size)
         covers, secrets = self.covers[self.cover_order[chosen]], self.secrets[self.secret_order[chosen]]
         if self.training:
-            generator = np.random.default_rng((self.seed, self.epoch, index))
+            generator = self.generator(index)
             covers, secrets = self._augmented(covers, generator), self._augmented(secrets, generator)
         covers, secrets = to_float(covers), to_float(secrets)
         # Copies, as TensorFlow takes arrays as they lie in memory, and on several devices overwrites inputs.
         return {"cover": covers, "secret": secrets}, {"stego": covers.copy(), "revealed": secrets.copy()}
 
-    def on_epoch_end(self):
-        """Draws new pairs for the next epoch of training."""
-        self.set_epoch(self.epoch + 1)
-
     def set_epoch(self, epoch):
-        """Draws the pairs of an epoch: a training that resumes there gets the batches it would have got.
+        """Draws the pairs of an epoch.
 
         Args:
             epoch: Integer, 0 for the first.
         """
-        self.epoch = epoch
+        super().set_epoch(epoch)
         self.cover_order = self.secret_order = np.arange(len(self.covers))
         if self.training:
             generator = np.random.default_rng((self.seed, epoch))

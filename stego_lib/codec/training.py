@@ -12,7 +12,7 @@ from stego_lib.codec.networks import ContextModel, build_synthesis
 from stego_lib.codec.rate_model import RateModel
 from stego_lib.codec.scaling import PER_OCTAVE
 from stego_lib.codec.transform import Transform, design_lapping, principal_components
-from stego_lib.data import augment, read_each
+from stego_lib.data import SeededDataset, augment, read_each
 from stego_lib.devices import jit_compile
 from stego_lib.images import read_image
 from stego_lib.optimizers import ConvMuon
@@ -97,7 +97,7 @@ def load_crops(photographs, seed=0):
     return [frame for frame, _ in kept], [cut for _, cut in kept]
 
 
-class CropDataset(keras.utils.PyDataset):
+class CropDataset(SeededDataset):
     """Batches for the context model: one half photographs at their own resolution, the other half reduced ones.
 
     Args:
@@ -113,27 +113,19 @@ class CropDataset(keras.utils.PyDataset):
         step, drawn evenly, so that the steps are spread evenly over octaves; and zeros, for want of a target.
     """
 
-    def __init__(self, frames, cuts, transform, batch_size=16, steps_per_epoch=400, seed=0, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, frames, cuts, transform, *, batch_size=16, steps_per_epoch=400, seed=0, **kwargs):
+        super().__init__(seed, **kwargs)
         self.frames, self.cuts, self.transform = frames, cuts, transform
-        self.batch_size, self.steps_per_epoch, self.seed, self.epoch = batch_size, steps_per_epoch, seed, 0
+        self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
 
     def __len__(self):
         return self.steps_per_epoch
 
     def __getitem__(self, index):
-        generator = np.random.default_rng((self.seed, self.epoch, index))
+        generator = self.generator(index)
         images = draw_crops(self.frames, self.cuts, self.batch_size, self.transform.block, generator)
         indices = generator.integers(FINEST, COARSEST + 1, self.batch_size).astype("int32")
         return {"latents": self.transform.analyze(images)[:, 1:-1, 1:-1], "index": indices}, np.zeros(self.batch_size)
-
-    def set_epoch(self, epoch):
-        """Chooses the batches of an epoch.
-
-        Args:
-            epoch: Integer, 0 for the first.
-        """
-        self.epoch = epoch
 
 
 def draw_crops(frames, cuts, number, block, generator):
@@ -162,7 +154,7 @@ def draw_crops(frames, cuts, number, block, generator):
     return np.stack(crops)
 
 
-class QuantizedDataset(keras.utils.PyDataset):
+class QuantizedDataset(SeededDataset):
     """Batches for the synthesis network: what a codec makes of crops.
 
     Args:
@@ -177,10 +169,9 @@ class QuantizedDataset(keras.utils.PyDataset):
         Each item is the inputs of the synthesis network, a dictionary, and its target, the latents.
     """
 
-    def __init__(self, coder, batches, batch_size=16, steps_per_epoch=None, seed=0, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, coder, batches, *, batch_size=16, steps_per_epoch=None, seed=0, **kwargs):
+        super().__init__(seed, **kwargs)
         self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
-        self.seed, self.epoch = seed, 0
         latents, values, indices = [], [], []
         for batch, index in tqdm(batches, desc="Quantizing crops", disable=None):
             latents.append(batch)
@@ -194,19 +185,9 @@ class QuantizedDataset(keras.utils.PyDataset):
     def __getitem__(self, index):
         chosen = np.arange(len(self.latents))[index * self.batch_size : (index + 1) * self.batch_size]
         if self.steps_per_epoch:
-            chosen = np.random.default_rng((self.seed, self.epoch, index)).integers(
-                len(self.latents), size=self.batch_size
-            )
+            chosen = self.generator(index).integers(len(self.latents), size=self.batch_size)
         inputs = {"values": self.values[chosen].astype("float32"), "index": self.indices[chosen]}
         return inputs, self.latents[chosen]
-
-    def set_epoch(self, epoch):
-        """Chooses the batches of an epoch.
-
-        Args:
-            epoch: Integer, 0 for the first.
-        """
-        self.epoch = epoch
 
 
 def validation_latents(cuts, transform):
@@ -247,7 +228,7 @@ def mean_output(targets, outputs):
     return ops.mean(outputs)
 
 
-def train_codec(folder, train_photographs, validation_photographs, preset="small", seed=0, restart=False):
+def train_codec(folder, train_photographs, validation_photographs, *, preset="small", seed=0, restart=False):
     """Trains a codec, or goes on with a training that was interrupted.
 
     First the context model, on bits per sample; then the synthesis network, on PSNR, on what that codec makes of crops.
@@ -273,53 +254,66 @@ def train_codec(folder, train_photographs, validation_photographs, preset="small
     identified = {"training": "stego_lib codec", **settings, "data": fingerprint(*crops[0], *validation[0])}
     folder = prepare_folder(folder, identified, files=FILES, restart=restart)
     keras.utils.set_random_seed(seed)
-    coder_content = _train_coder(folder, crops, validation, settings)
-    codec = Codec(coder_content)
+    images = draw_crops(*crops, 2048, settings["block"], np.random.default_rng(seed))
+    lapping = design_lapping(images, settings["block"])
+    mean, basis, deviations = principal_components(images, lapping)
+    transform = Transform(mean, basis, lapping)
+    octaves = np.rint(np.log2(deviations) * PER_OCTAVE) / PER_OCTAVE
+    rate = RateModel(ContextModel(deviations, octaves, settings["filters"]), seed)
+    synthesis = build_synthesis(deviations, settings["synthesis_filters"])
+    validation = validation_latents(validation[1], transform)
+    _train_context(folder / "context", rate, transform, crops, validation, settings)
+    coder = Codec(pack_weights(rate, transform, synthesis)).coder
+    _train_synthesis(folder / "synthesis", synthesis, coder, crops, validation, settings)
+    codec = Codec(pack_weights(rate, transform, synthesis))
     codec.save(folder / "codec.npz")
     return codec
 
 
-def _train_coder(folder, crops, validation, settings):
-    seed, block = settings["seed"], settings["block"]
-    images = draw_crops(*crops, 2048, block, np.random.default_rng(seed))
-    lapping = design_lapping(images, block)
-    mean, basis, deviations = principal_components(images, lapping)
-    octaves = np.rint(np.log2(deviations) * PER_OCTAVE) / PER_OCTAVE
-    transform = Transform(mean, basis, lapping)
-    rate = RateModel(ContextModel(deviations, octaves, settings["filters"]), seed)
-    inputs = validation_latents(validation[1], transform)
-    _fit(
-        rate,
-        mean_output,
-        CropDataset(*crops, transform, settings["batch_size"], settings["steps_per_epoch"], seed),
-        (inputs, np.zeros(len(inputs["index"]), "float32")),
-        settings["epochs"],
-        settings["learning_rate"],
-        ("parameters",),
-        folder / "context",
+def _train_context(folder, rate, transform, crops, validation, settings):
+    batches = CropDataset(
+        *crops,
+        transform,
+        batch_size=settings["batch_size"],
+        steps_per_epoch=settings["steps_per_epoch"],
+        seed=settings["seed"],
     )
-    synthesis = build_synthesis(deviations, settings["synthesis_filters"])
-    coder = Codec(pack_weights(rate, transform, synthesis)).coder
-    generator = np.random.default_rng(seed + 1)
-    batches = [
-        (
-            transform.analyze(draw_crops(*crops, GROUP, block, generator))[:, 1:-1, 1:-1],
-            int(generator.integers(FINEST, COARSEST + 1)),
-        )
-        for _ in range(settings["synthesis_crops"] // GROUP)
-    ]
-    steps = np.unique(inputs["index"]).tolist()
-    _fit(
-        synthesis,
-        decibels,
-        QuantizedDataset(coder, batches, settings["batch_size"], settings["synthesis_steps_per_epoch"], seed),
-        QuantizedDataset(coder, [(inputs["latents"][inputs["index"] == index], index) for index in steps]),
-        settings["synthesis_epochs"],
-        settings["learning_rate"],
-        ("correction",),
-        folder / "synthesis",
+    schedule = learning_rate_schedule(settings["learning_rate"], settings["epochs"] * len(batches))
+    rate.compile(ConvMuon(schedule, ("parameters",)), loss=mean_output, jit_compile=jit_compile())
+    _fit(folder, rate, batches, (validation, np.zeros(len(validation["index"]), "float32")), settings["epochs"])
+
+
+def _train_synthesis(folder, synthesis, coder, crops, validation, settings):
+    generator = np.random.default_rng(settings["seed"] + 1)
+    quantized = []
+    for _ in range(settings["synthesis_crops"] // GROUP):
+        images = draw_crops(*crops, GROUP, settings["block"], generator)
+        index = int(generator.integers(FINEST, COARSEST + 1))
+        quantized.append((coder.transform.analyze(images)[:, 1:-1, 1:-1], index))
+    batches = QuantizedDataset(
+        coder,
+        quantized,
+        batch_size=settings["batch_size"],
+        steps_per_epoch=settings["synthesis_steps_per_epoch"],
+        seed=settings["seed"],
     )
-    return pack_weights(rate, transform, synthesis)
+    latents, indices = validation["latents"], validation["index"]
+    held_back = QuantizedDataset(coder, [(latents[indices == index], int(index)) for index in np.unique(indices)])
+    schedule = learning_rate_schedule(settings["learning_rate"], settings["synthesis_epochs"] * len(batches))
+    synthesis.compile(ConvMuon(schedule, ("correction",)), loss=decibels, jit_compile=jit_compile())
+    _fit(folder, synthesis, batches, held_back, settings["synthesis_epochs"])
+
+
+def _fit(folder, model, batches, validation, epochs):
+    folder.mkdir(exist_ok=True)
+    model.fit(
+        batches,
+        validation_data=validation,
+        epochs=epochs,
+        shuffle=False,
+        callbacks=resumable_callbacks(folder, batches),
+        verbose=verbosity(),
+    )
 
 
 def pack_weights(rate, transform, synthesis):
@@ -349,17 +343,3 @@ def pack_weights(rate, transform, synthesis):
         "synthesis_weights": np.array(len(synthesis.weights)),
         **{f"synthesis_{number}": np.float16(weight) for number, weight in enumerate(synthesis.get_weights())},
     }
-
-
-def _fit(model, loss, batches, validation, epochs, learning_rate, exclude_layers, folder):
-    schedule = learning_rate_schedule(learning_rate, epochs * len(batches))
-    model.compile(ConvMuon(schedule, exclude_layers), loss=loss, jit_compile=jit_compile())
-    folder.mkdir(exist_ok=True)
-    model.fit(
-        batches,
-        validation_data=validation,
-        epochs=epochs,
-        shuffle=False,
-        callbacks=resumable_callbacks(folder, batches),
-        verbose=verbosity(),
-    )
