@@ -20,15 +20,15 @@ from stego_lib.codec.training import (
 from stego_lib.images import write_image
 
 TINY = {
-    "block": 8,
-    "filters": 8,
-    "synthesis_filters": 8,
+    "block": 4,
+    "filters": 4,
+    "synthesis_filters": 4,
     "epochs": 2,
-    "steps_per_epoch": 3,
-    "synthesis_epochs": 1,
-    "synthesis_steps_per_epoch": 3,
-    "synthesis_crops": 64,
-    "batch_size": 4,
+    "steps_per_epoch": 1,
+    "synthesis_epochs": 2,
+    "synthesis_steps_per_epoch": 1,
+    "synthesis_crops": 32,
+    "batch_size": 2,
     "learning_rate": 2e-3,
 }
 
