@@ -248,7 +248,7 @@ def test_an_image_hidden_long_ago_is_revealed(monkeypatch):
     revealed = reveal(read_image(DATA / "stego.png", as_stored=True), "correct horse battery staple")
     assert hashlib.sha256(streams[0]).hexdigest() == STREAM_HASH
     assert np.abs(revealed.astype(int) - read_image(DATA / "revealed.png")).max() <= 1
-    assert image_psnr(revealed, np.ascontiguousarray(skimage.data.chelsea()[60:140, 100:200])) > 38
+    assert image_psnr(revealed, np.ascontiguousarray(skimage.data.chelsea()[60:140, 100:200])) > 37
 
 
 def test_images_of_an_earlier_cost_of_scrypt_still_open(cover, monkeypatch):
