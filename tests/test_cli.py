@@ -65,7 +65,7 @@ def test_evaluate_prints_one_line_and_leaves_pictures(model, photographs, tmp_pa
 def test_problems_are_said_in_one_sentence(arguments, message, model, photographs, tmp_path):
     places = {"model": model, "photograph": photographs / "00.png"}
     for number in range(8):
-        write_image(tmp_path / "few" / f"{number}.png", read_image(places["photograph"]))
+        write_image(tmp_path / "few" / f"{number}.png", read_image(photographs / f"{number:02d}.png"))
     result = run(*(argument.format(**places) for argument in arguments), cwd=tmp_path)
     assert result.returncode == 1
     assert message in result.stderr
