@@ -126,7 +126,7 @@ def test_samples_carry_nearly_what_the_best_of_all_codes_would_for_the_same_cost
 
 
 def test_no_changes_are_cheaper_than_the_ones_that_are_taken():
-    prices = generator().integers(0, 60, (11, LANES), "int16")
+    prices = generator().integers(0, 60, (LANES, 11), "int16").T
     prices[generator().random(prices.shape) < 0.1] = WET
     syndrome = generator().integers(0, 2, (4, LANES), "int16")
     row_ends, columns = np.array([4, 6, 9, 11]), np.array([5, 7, 5, 7])

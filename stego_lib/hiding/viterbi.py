@@ -115,6 +115,7 @@ def cheapest_changes(prices, syndrome, row_ends, columns, *, height):
     Raises:
         NoSolutionError: If no changes of one of the chunks have its syndrome.
     """
+    prices, syndrome = np.ascontiguousarray(prices, "int16"), np.ascontiguousarray(syndrome, "int16")
     rows = len(row_ends)
     row_starts = np.append(0, row_ends[:-1])
     bounds = np.append(np.arange(0, rows, max(1, WINDOW * rows // row_ends[-1])), rows)
