@@ -14,6 +14,7 @@ MODULES = [
     for name in (
         *("data", "layers", "losses", "metrics", "models", "optimizers"),
         *("codec.codec", "codec.networks", "codec.entropy", "hiding.seal", "hiding.stego", "codec.training"),
+        "hiding.syndrome_trellis",
     )
 ]
 EXAMPLES = [

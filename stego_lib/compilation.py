@@ -1,0 +1,15 @@
+"""Compilation of loops by numba."""
+
+from numba import njit
+
+
+def compiled(function):
+    """Compiles a function for the types of its arguments when it is called first; it lets go of Python's lock.
+
+    What was compiled is kept beside the source, or else in the user's folder of caches. Where numba can write to
+    neither, every process compiles anew.
+    """
+    try:
+        return njit(cache=True, nogil=True)(function)
+    except RuntimeError:
+        return njit(nogil=True)(function)

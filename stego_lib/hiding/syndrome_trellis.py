@@ -1,0 +1,280 @@
+"""Syndrome-trellis codes: a message in few and cheap changes of a cover.
+
+Every sample of the cover has a cost. Whoever extracts multiplies the samples by a parity-check matrix, and needs
+neither cover nor costs. Whoever embeds finds the cheapest changes that make the message the product, its syndrome;
+their total cost is 10 to 20 % above the least of all codes.
+
+A key puts the samples into an order. They are cut into chunks of equal size, and so is the message. In a chunk, the
+samples are dealt out evenly to the rows of the matrix, one row for every bit of the message. Sample `j` of row `i` adds
+column `j` of `COLUMNS` to rows `i` to `i + 11`:
+
+    row 0   1 1 1 1 1 1
+    row 1   1 0 0 1 0 1 1 1 1
+    row 2   0 0 1 1 0 1 1 0 0 1 1 1
+    ...     0 1 1 0 0 1 0 0 1 1 0 0 1 1 1
+
+No samples come before those of the first row to help it, and so it gets the samples of five rows more.
+
+Changes by +-1 have two layers, and each carries half of the bits of every chunk, the first layer the odd one. To every
+other sample 1 is added before its bits are looked at.
+
+- First layer, the second lowest bit of a sample: an even sample has to go down to change it, an odd one up.
+- Second layer, the lowest bit: where the first layer has changed a sample, it is settled. All others can go the other
+  way. A sample that stays in the first layer is worth something to the second, its free energy in the words of
+  statistical physics, and this is added to the price of its change in the first.
+
+Reference:
+    [Filler, Judas and Fridrich, 2011](https://doi.org/10.1109/TIFS.2011.2134094)
+"""
+
+import bisect
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from stego_lib.hiding.keyed_order import keyed_order
+from stego_lib.hiding.viterbi import LANES, WET, NoSolutionError, cheapest_changes, compute_syndrome
+from stego_lib.threads import num_threads
+
+# The format
+HEIGHT = 12  # rows that a sample reaches, the constraint height
+CHUNK = 2**15  # samples at most
+LARGEST_WIDTH = 256  # samples for a bit of the message; if there are more, the others are not used
+LEAD = 5  # rows whose samples the first row gets besides its own
+# The first columns are the best of many that were tried: two, then a third to these, and so on. Later ones matter less.
+FIRST_COLUMNS = [2227, 4025, 3117, 3431, 3825, 2575, 3259, 3733, 2345, 2751, 2419, 2625]
+COLUMNS = np.concatenate([FIRST_COLUMNS, (183 * np.arange(2**10) + 242) % 2**10 * 2 + 2**11 + 1])
+
+# The search
+RESOLUTION = 16  # prices are costs in sixteenths of the temperature; finer ones gain nothing
+DEAREST = 256 * RESOLUTION  # price of what costs more than this, but may change
+FREE_ENERGY = np.rint(RESOLUTION * np.log1p(np.exp(-np.arange(WET + 1) / RESOLUTION))).astype("int16")
+ESTIMATED = 2**16  # samples whose costs tell the temperature
+MOST_THREADS = 8  # 40 MB each
+
+
+def embed(bits, costs, message, *, seed, progress=None):
+    """Embeds a message by changing bits.
+
+    Args:
+        bits: uint8 array of any shape; the lowest bit of every number counts.
+        costs: Array of floats of the same shape, 0 or more: what it costs to change a bit; infinite where it must not.
+        message: bytes.
+        seed: 32 bytes, the key of the order.
+        progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
+
+    Returns:
+        uint8 array of the same shape.
+
+    Raises:
+        ValueError: If the message does not fit into the bits that may change.
+
+    Example:
+
+    >>> bits = np.zeros(1000, "uint8")
+    >>> stego = embed(bits, np.ones(1000), b"hidden", seed=bytes(32))
+    >>> extract(stego, 6, seed=bytes(32)) == b"hidden"
+    True
+    """
+    return _embed(bits, [costs], message, seed=seed, progress=progress, embed_chunks=_embed_in_one_layer)
+
+
+def extract(bits, length, *, seed):
+    """Extracts a message from bits.
+
+    Args:
+        bits: uint8 array of any shape; the lowest bit of every number counts.
+        length: Of the message in bytes.
+        seed: 32 bytes, the key of the order.
+
+    Returns:
+        bytes.
+
+    Raises:
+        ValueError: If so few bits can not hold a message of this length.
+    """
+    return _extract(bits, length, seed=seed, extract_chunk=_syndrome, layers=1)
+
+
+def embed_ternary(samples, costs_down, costs_up, message, *, seed, progress=None):
+    """Embeds a message by changing samples by +-1.
+
+    The least and the greatest value of their type, 0 and 255 for uint8, never become less or greater.
+
+    Args:
+        samples: Array of integers of any shape.
+        costs_down: Array of floats of the same shape, 0 or more: what it costs to subtract 1; infinite where that must
+            not be.
+        costs_up: The same for adding 1.
+        message: bytes.
+        seed: 32 bytes, the key of the order.
+        progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
+
+    Returns:
+        Array of the same shape and type.
+
+    Raises:
+        ValueError: If the message does not fit into the samples that may change.
+
+    Example:
+
+    >>> samples = np.full(1000, 128, "uint8")
+    >>> stego = embed_ternary(samples, np.ones(1000), np.ones(1000), b"hidden", seed=bytes(32))
+    >>> extract_ternary(stego, 6, seed=bytes(32)) == b"hidden"
+    True
+    """
+    costs = [costs_down, costs_up]
+    return _embed(samples, costs, message, seed=seed, progress=progress, embed_chunks=_embed_in_two_layers)
+
+
+def extract_ternary(samples, length, *, seed):
+    """Extracts a message from samples.
+
+    Args:
+        samples: Array of integers of any shape.
+        length: Of the message in bytes.
+        seed: 32 bytes, the key of the order.
+
+    Returns:
+        bytes.
+
+    Raises:
+        ValueError: If so few samples can not hold a message of this length.
+    """
+    return _extract(samples, length, seed=seed, extract_chunk=_extract_from_two_layers, layers=2)
+
+
+def _embed(samples, costs, message, *, seed, progress, embed_chunks):
+    if not message:
+        return samples.copy()
+    costs = [np.asarray(cost).reshape(-1) for cost in costs]
+    if not all(cost.size == samples.size and cost.min(initial=0) >= 0 for cost in costs):
+        raise ValueError("There must be a cost of 0 or more for every sample.")
+    stego = samples.flatten()
+    places, rows = _chunks(samples.size, len(message), seed=seed, layers=len(costs))
+    bits = np.zeros(len(places) * rows, "uint8")
+    bits[: 8 * len(message)] = np.unpackbits(np.frombuffer(message, "uint8"))
+    bits = bits.reshape(-1, rows)
+    estimated = places.reshape(-1)[:ESTIMATED]
+    temperature = _temperature([cost[estimated] for cost in costs], rows / places.shape[1])
+
+    def embed_group(start):
+        group = places[start : start + LANES]
+        prices = [_prices(cost[group], temperature) for cost in costs]
+        stego[group] = embed_chunks(stego[group], prices, bits[start : start + LANES])
+
+    starts = range(0, len(places), LANES)
+    pool = ThreadPoolExecutor(min(num_threads(), MOST_THREADS))
+    try:
+        for done, _ in enumerate(pool.map(embed_group, starts), 1):
+            if progress:
+                progress(done / len(starts))
+    except NoSolutionError:
+        changeable = np.count_nonzero(np.isfinite(costs[0]) | np.isfinite(costs[-1]))
+        raise ValueError(_too_long(len(message), samples.size, changeable)) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return stego.reshape(samples.shape)
+
+
+def _too_long(length, samples, changeable):
+    if not changeable:
+        return f"No message fits: none of the {samples} samples may change."
+    return f"A message of {length} bytes does not fit: {changeable} of {samples} samples may change."
+
+
+def _extract(samples, length, *, seed, extract_chunk, layers):
+    if not length:
+        return b""
+    flat = samples.reshape(-1)
+    places, rows = _chunks(samples.size, length, seed=seed, layers=layers)
+    with ThreadPoolExecutor(min(num_threads(), MOST_THREADS)) as pool:
+        bits = list(pool.map(lambda chunk: extract_chunk(flat[chunk], rows), places))
+    return np.packbits(np.concatenate(bits))[:length].tobytes()
+
+
+def _chunks(samples, length, *, seed, layers):
+    """Cuts samples and message: places, uint32 array `(chunks, samples of a chunk)`, and rows, bits of a chunk."""
+    used = min(samples, LARGEST_WIDTH * 8 * length)
+    chunks = max(1, -(-used // CHUNK))
+    size, rows = used // chunks, -(-8 * length // chunks)
+    if rows > layers * size:
+        raise ValueError(f"A message of {length} bytes does not fit into {samples} samples.")
+    return keyed_order(samples, seed, count=chunks * size).reshape(chunks, size), rows
+
+
+def _embed_in_one_layer(chunks, prices, bits):
+    return chunks ^ _cheapest_changes(prices[0], chunks, bits)
+
+
+def _embed_in_two_layers(chunks, prices, bits):
+    limits = np.iinfo(chunks.dtype)
+    down = np.where(chunks == limits.min, WET, prices[0])
+    up = np.where(chunks == limits.max, WET, prices[1])
+    codes = _codes(chunks)
+    odd = codes % 2 == 1
+    flip, keep = np.where(odd, [up, down], [down, up])  # prices of the changes that flip and keep the second bit
+    second_bits, lowest_bits = np.split(bits, [_rows_of_second_bit(bits.shape[1])], axis=1)
+    flip_or_stay = np.where(flip == WET, WET, np.minimum(flip + FREE_ENERGY[keep], DEAREST))
+    flips = _cheapest_changes(flip_or_stay, codes >> 1, second_bits)
+    keeps = _cheapest_changes(np.where(flips, WET, keep), codes ^ flips, lowest_bits)
+    changes = flips | keeps
+    return np.where(flips == odd, chunks + changes, chunks - changes)
+
+
+def _extract_from_two_layers(chunk, rows):
+    codes, second = _codes(chunk), _rows_of_second_bit(rows)
+    return np.concatenate([_syndrome(codes >> 1, second), _syndrome(codes, rows - second)])
+
+
+def _codes(chunks):
+    """Adds 0 and 1 in turn, so that samples which can only go up, or only down, are of use in both layers."""
+    return chunks + (np.arange(chunks.shape[-1]) % 2).astype(chunks.dtype)
+
+
+def _rows_of_second_bit(rows):
+    return (rows + 1) // 2
+
+
+def _cheapest_changes(prices, chunks, bits):
+    """Finds the cheapest changes of chunks of bits that make the message their syndrome."""
+    number, size = chunks.shape
+    rows = bits.shape[1]
+    lanes, syndrome = np.zeros((size, LANES), "int16"), np.zeros((rows, LANES), "int16")
+    lanes[:, :number] = prices.T
+    syndrome[:, :number] = np.transpose([_syndrome(chunk, rows) for chunk in chunks] ^ bits)
+    return cheapest_changes(lanes, syndrome, _row_ends(size, rows), COLUMNS, height=HEIGHT).T[:number]
+
+
+def _syndrome(chunk, rows):
+    return compute_syndrome((chunk & 1).astype("uint8"), _row_ends(len(chunk), rows), COLUMNS)
+
+
+def _row_ends(samples, rows):
+    lead = min(LEAD, samples - rows)
+    return np.arange(lead + 1, lead + rows + 1) * samples // (lead + rows)
+
+
+def _prices(costs, temperature):
+    dearest = DEAREST * temperature / RESOLUTION
+    prices = np.rint(np.minimum(costs, dearest) * (RESOLUTION / temperature)).astype("int16")
+    return np.where(np.isinf(costs), np.int16(WET), prices)
+
+
+def _temperature(costs, bits):
+    """Computes at which temperature a sample carries so many bits, where changes weigh e^(-cost / temperature).
+
+    It is rounded up to a number of four binary digits, with which every machine computes the same prices.
+    """
+    temperatures = [math.ldexp(step % 8 + 8, step // 8) for step in range(-800, 800)]
+    step = bisect.bisect(temperatures, bits, key=lambda temperature: _entropy(costs, temperature))
+    return temperatures[min(step, len(temperatures) - 1)]
+
+
+def _entropy(costs, temperature):
+    exponents = [np.minimum(cost / np.float64(temperature), 100) for cost in costs]
+    weights = [np.exp(-exponent) for exponent in exponents]
+    total = 1 + sum(weights)
+    moments = sum(exponent * weight for exponent, weight in zip(exponents, weights, strict=True))
+    return np.mean(np.log(total) + moments / total) / math.log(2)
