@@ -4,7 +4,8 @@ Both sides of the range coder compute with integers alone, so that every machine
 """
 
 import numpy as np
-from numba import njit
+
+from stego_lib.compilation import compiled
 
 FRACTIONS = 8  # a mean is rounded to eighths of a unit
 LEVELS = 72  # scales of a distribution,
@@ -208,7 +209,7 @@ class RangeDecoder:
         return self._state[2] >= len(self._data)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _encode(state, cdf, middle, largest, table_indices, symbols, values, room):
     """Returns whether 1 is to be added to what was written before, and the bytes."""
     low, size = state
@@ -245,7 +246,7 @@ def _encode(state, cdf, middle, largest, table_indices, symbols, values, room):
     return carry, data[:length].copy()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _decode(state, data, cdf, middle, largest, num_even, table_indices, centres, chain_length, next_state):
     offset, size, read = state
     result = np.empty(len(table_indices), np.int16)

@@ -6,7 +6,6 @@ import threading
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from stego_lib.codec.entropy import FRACTIONS, LEVELS, LEVELS_PER_OCTAVE, SCALES, RangeDecoder, RangeEncoder, Tables
 from stego_lib.codec.fixed_point import KERNEL_GRID, UNIT, check_exactness
@@ -16,6 +15,7 @@ from stego_lib.codec.scaling import OCTAVES_PER_UNIT, PER_OCTAVE, SCALE_ORIGIN, 
 from stego_lib.codec.tiling import in_windows, reach
 from stego_lib.codec.transform import Transform, blocks_to_images
 from stego_lib.codec.trellis import NEXT_STATE, quantize
+from stego_lib.compilation import compiled
 from stego_lib.devices import check_keras, jit_compile
 from stego_lib.threads import map_chunks
 
@@ -264,7 +264,7 @@ def _distributions(parameters, base, gains, origins):
     return [x.reshape(*shape, channels // 2) for x in (centres, table_indices)]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill(parameters, base, has_base, gains, origins, centres, table_indices):
     # A parameter is an odd multiple of 1/512: the half unit in the bias of `FixedPointConv2D`.
     units = 2 * KERNEL_GRID * UNIT  # of a parameter that changes the mean by a deviation

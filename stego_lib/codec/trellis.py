@@ -17,7 +17,8 @@ Reference:
 """
 
 import numpy as np
-from numba import njit
+
+from stego_lib.compilation import compiled
 
 NEXT_STATE = np.array([[0, 2], [2, 0], [1, 3], [3, 1]], "int64")
 # The two states before every state, and the candidates that lead from each: even values with even and odd symbols
@@ -26,7 +27,7 @@ PREVIOUS_STATE = np.array([[0, 1], [2, 3], [0, 1], [3, 2]], "int64")
 PREVIOUS_CANDIDATE = np.array([[0, 1], [2, 3], [1, 0], [2, 3]], "int64")
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def quantize(latents, table_indices, tables, chain_length, multiplier, values, symbols, odd_tables):
     """Finds the cheapest path through the trellis, chain by chain.
 
