@@ -15,9 +15,13 @@ demo: .venv/.installed
 	PHOTOS=$$($(PY) -c "import skimage.data; print(skimage.data.__path__[0])"); \
 	$(PY) -m stego_lib hide "$$PHOTOS/coffee.png" "$$PHOTOS/astronaut.png" -o outputs/demo/stego.png --force
 	$(PY) -m stego_lib reveal outputs/demo/stego.png -o outputs/demo/revealed.png --force
-	$(PY) -m stego_lib train --data bundled --preset small --output outputs/demo --restart
-	$(PY) -m stego_lib evaluate outputs/demo/autoencoder.keras --data bundled --split validation --output outputs/demo
-	@echo "Look at stego.png (an astronaut hidden in a cup of coffee), revealed.png, gallery.png, error_histogram.png and loss_history.png in outputs/demo, and at the files in outputs/demo/stego."
+	$(PY) -m stego_lib train --data bundled --preset small --embedding residual --output outputs/demo --restart
+	$(PY) -m stego_lib evaluate outputs/demo/autoencoder.keras --data bundled --image-size 128 --output outputs/demo
+	$(PY) -m stego_lib evaluate modular-8 --data bundled --split all --image-size 128 --output outputs/demo/modular-8
+	@echo "Look in outputs/demo at stego.png (an astronaut hidden in a cup of coffee) and revealed.png;"
+	@echo "at gallery/epoch_000.png to epoch_005.png and loss_history.png: what a residual autoencoder has learned from nothing;"
+	@echo "at gallery.png and error_histogram.png: how it hides photographs that it was not trained on;"
+	@echo "and at modular-8/gallery.png: the same by weights that come with the library."
 
 test: .venv/.installed-dev
 	KERAS_BACKEND=tensorflow $(PY) -m pytest

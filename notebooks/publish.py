@@ -18,6 +18,7 @@ from stego_lib.download import KAGGLE_DATASET
 
 ROOT = Path(__file__).parent.parent
 KERNELS = {  # name: title, GPU, datasets, the notebook whose outputs it reads
+    "00_start": ("stego_lib 00 start", False, [], None),
     "01_data": ("stego_lib 01 data", False, [KAGGLE_DATASET], None),
     "02_model": ("stego_lib 02 model", False, [], "01_data"),
     "03_train": ("stego_lib 03 train", True, [], "01_data"),

@@ -10,72 +10,119 @@ from stego_lib.images import to_float, to_uint8
 from stego_lib.metrics import psnr, ssim
 
 CHANNEL_COLOURS = ("tab:red", "tab:green", "tab:blue")
+EQUAL = 100.0  # dB; a PSNR that only rounding errors of equal images reach
 
 
-def image_grid(images, columns=8, title=None, titles=None):
+def image_grid(images, columns=8, *, title=None, titles=None, row_labels=None):
     """Shows images in rows.
 
     Args:
-        images: Sequence of uint8 or float images of shape `(height, width, 3)`, or `(height, width)` for grey.
+        images: Sequence of uint8 or float images of shape `(height, width, 3)`, or `(height, width)` for grey; `None`
+            leaves a gap.
         columns: Images in a row. Defaults to `8`.
         title: Title of the figure. Defaults to `None`.
         titles: Titles of the images. Defaults to `None`.
+        row_labels: Labels at the left of the rows. Defaults to `None`.
 
     Returns:
         A `matplotlib.figure.Figure`.
     """
     rows = -(-len(images) // columns)
     height, width = np.shape(images[0])[:2]
-    figure = Figure(
-        figsize=(12, (12 / columns * height / width + 0.3 * bool(titles)) * rows + 0.4), layout="constrained"
-    )
-    for axis, index in zip(figure.subplots(rows, columns, squeeze=False).flat, range(rows * columns), strict=True):
-        axis.axis("off")
-        if index < len(images):
-            axis.imshow(to_uint8(images[index]), cmap="gray", vmin=0, vmax=255)
-            axis.set_title(titles[index] if titles else "", fontsize=9)
+    lines = max((text.count("\n") + 1 for text in titles or ()), default=0)
+    figure = Figure(figsize=(12, (12 / columns * height / width + 0.25 * lines) * rows + 0.4), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        _frameless(axis)
+    for index, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
+        if image is not None:
+            _show(axis, to_uint8(image), titles[index] if titles else "")
+    for axis, label in zip(axes[:, 0], row_labels or (), strict=False):
+        axis.set_ylabel(label, fontsize=10)
     figure.suptitle(title)
     return figure
 
 
-def gallery(covers, secrets, stego, revealed, gain=10):
-    """Shows pairs side by side: cover, secret, stego, revealed and the residual, PSNR and SSIM above.
+def gallery(covers, secrets, *, stego, revealed, gain=10):
+    """Shows pairs side by side: cover, secret, stego, revealed with PSNR and SSIM, and both errors, amplified.
 
     Args:
         covers: uint8 or float images of shape `(number, height, width, 3)`, one row of the figure each.
-        secrets: Images of the same shape.
-        stego: Images of the same shape.
-        revealed: Images of the same shape.
-        gain: How much the residual, stego - cover, is amplified around grey. Defaults to `10`.
+        secrets: Images of the same number; they may be of another size.
+        stego: Images like the covers.
+        revealed: Images like the secrets.
+        gain: How much the residual, `stego - cover` around grey, and the error of the secret, `|revealed - secret|`,
+            are amplified. Defaults to `10`.
 
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    covers, secrets, stego, revealed = map(to_uint8, (covers, secrets, stego, revealed))
-    residual = np.clip(127.5 + gain * (stego.astype(np.float32) - covers), 0, 255).astype(np.uint8)
-    figure = Figure(figsize=(12, 2.75 * len(covers)), layout="constrained")
-    rows = figure.subplots(len(covers), 5, squeeze=False)
-    for index, axes in enumerate(rows):
-        pictures = {
-            "cover": covers[index],
-            "secret": secrets[index],
-            f"stego\n{_quality(covers[index], stego[index])}": stego[index],
-            f"revealed\n{_quality(secrets[index], revealed[index])}": revealed[index],
-            f"residual x{gain}": residual[index],
-        }
-        for axis, (title, picture) in zip(axes, pictures.items(), strict=True):
-            axis.imshow(picture)
-            axis.set_title(title, fontsize=10)
-            axis.axis("off")
+    figure = Figure(figsize=(14, 2.7 * len(covers)), layout="constrained")
+    rows = figure.subplots(len(covers), 6, squeeze=False)
+    for axes, *images in zip(rows, covers, secrets, stego, revealed, strict=True):
+        cover, secret, hidden, shown = map(to_uint8, images)
+        _show(axes[0], cover, "cover")
+        _show(axes[1], secret, "secret")
+        _show_result(axes[2:], cover, secret, hidden, shown, gain)
     return figure
 
 
+def compare_results(cover, secret, results, *, gain=10):
+    """Shows one pair, hidden in several ways: cover and secret once, then a row for each way.
+
+    Args:
+        cover: uint8 or float image of shape `(height, width, 3)`.
+        secret: Image of any size.
+        results: Dictionary from the label of a row to a stego and a revealed image.
+        gain: How much the errors are amplified, as of `gallery`. Defaults to `10`.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    cover, secret = to_uint8(cover), to_uint8(secret)
+    height = max(image.shape[0] / image.shape[1] for image in (cover, secret))
+    figure = Figure(figsize=(12, (2.9 * height + 0.5) * (1 + len(results))), layout="constrained")
+    rows = figure.subplots(1 + len(results), 4)
+    _show(rows[0, 0], cover, "cover")
+    _show(rows[0, 1], secret, "secret")
+    _frameless(rows[0, 2])
+    _frameless(rows[0, 3])
+    for axes, (label, images) in zip(rows[1:], results.items(), strict=True):
+        _show_result(axes, cover, secret, *map(to_uint8, images), gain)
+        axes[0].set_ylabel(label, fontsize=11)
+    return figure
+
+
+def _show_result(axes, cover, secret, stego, revealed, gain):
+    """Draws stego, revealed and both errors."""
+    residual = np.clip(127.5 + gain * (stego.astype(np.float32) - cover), 0, 255)
+    error = np.clip(gain * np.abs(revealed.astype(np.float32) - secret), 0, 255)
+    _show(axes[0], stego, f"stego\n{_quality(cover, stego)}")
+    _show(axes[1], revealed, f"revealed\n{_quality(secret, revealed)}")
+    _show(axes[2], residual.astype(np.uint8), f"residual x{gain}\nstego - cover, around grey")
+    _show(axes[3], error.astype(np.uint8), f"error x{gain}\n|revealed - secret|")
+
+
+def _show(axis, image, title):
+    axis.imshow(image, cmap="gray", vmin=0, vmax=255)
+    axis.set_title(title, fontsize=9)
+    _frameless(axis)
+
+
+def _frameless(axis):
+    """Removes frame and ticks, but not the label of the row."""
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+
+
 def _quality(true, predicted):
+    if np.array_equal(true, predicted):
+        return "equal"
     true, predicted = to_float(true)[None], to_float(predicted)[None]
-    return f"{float(psnr(true, predicted)[0]):.1f} dB, {float(ssim(true, predicted)[0]):.3f}"
+    return f"{float(psnr(true, predicted)[0]):.1f} dB, SSIM {float(ssim(true, predicted)[0]):.3f}"
 
 
-def error_histogram(covers, secrets, stego, revealed):
+def error_histogram(covers, secrets, *, stego, revealed):
     """Shows how often which pixel error occurs, per channel, on a logarithmic axis.
 
     Args:
@@ -87,18 +134,18 @@ def error_histogram(covers, secrets, stego, revealed):
     Returns:
         A `matplotlib.figure.Figure` with one panel for stego - cover and one for revealed - secret, in 8-bit steps.
     """
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(11, 5), layout="constrained")
     panels = (("stego - cover", covers, stego), ("revealed - secret", secrets, revealed))
     for axis, (title, true, predicted) in zip(figure.subplots(1, 2), panels, strict=True):
         error = to_uint8(predicted).astype(np.int32) - to_uint8(true)
         reach = max(np.abs(error).max(), 1)
         edges = np.arange(-reach, reach + 2) - 0.5
         for channel, colour in enumerate(CHANNEL_COLOURS):
-            share = np.histogram(error[..., channel], edges)[0] / error[..., channel].size
+            fraction = np.histogram(error[..., channel], edges)[0] / error[..., channel].size
             label = f"{'RGB'[channel]}, mean {error[..., channel].mean():+.2f}, std {error[..., channel].std():.2f}"
-            axis.stairs(share, edges, color=colour, label=label)
-        axis.set(title=title, xlabel="error, 8-bit steps", ylabel="share of pixels", yscale="log")
-        axis.legend(fontsize=8)
+            axis.stairs(fraction, edges, color=colour, label=label)
+        axis.set(title=title, xlabel="error, 8-bit steps", ylabel="fraction of the pixels", yscale="log")
+        axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     return figure
 
 
@@ -144,27 +191,32 @@ def read_history(path):
     return {name: np.array([float(row[name]) for row in rows.values()]) for name in next(iter(rows.values()), {})}
 
 
-def loss_history(history):
-    """Shows losses and PSNR of encoder and decoder over the epochs, training and validation.
+def loss_history(history, *, before=None):
+    """Shows losses, PSNR and SSIM of encoder and decoder over the epochs, training and validation.
 
     Args:
         history: Dictionary of values per epoch, as `fit(...).history` or `read_history`.
+        before: Dictionary of validation values before the first epoch, as of `evaluate(..., return_dict=True)`, drawn
+            as epoch 0; those of equal images, over 100 dB, are left out. Defaults to `None`.
 
     Returns:
         A `matplotlib.figure.Figure` with one panel for the losses, one for PSNR and one for SSIM.
     """
     panels = (("loss", "loss"), ("psnr", "PSNR, dB"), ("ssim", "SSIM"))
-    figure = Figure(figsize=(14, 4), layout="constrained")
+    figure = Figure(figsize=(14, 4.3), layout="constrained")
     for axis, (quantity, label) in zip(figure.subplots(1, 3), panels, strict=True):
         for output, colour in (("stego", "tab:blue"), ("revealed", "tab:orange")):
-            for part, line in (("", "--"), ("val_", "-")):
-                values = history.get(f"{part}{output}_{quantity}")
-                if values is not None:
-                    name = f"{output}, {'validation' if part else 'training'}"
-                    axis.plot(np.arange(1, len(values) + 1), values, line, color=colour, label=name)
+            for prefix, line in (("", "o--"), ("val_", "o-")):
+                values = history.get(f"{prefix}{output}_{quantity}")
+                if values is None:
+                    continue
+                epochs = np.arange(1, len(values) + 1)
+                if prefix and before and before[f"{output}_{quantity}"] < EQUAL:
+                    epochs, values = np.append(0, epochs), np.append(before[f"{output}_{quantity}"], values)
+                name = f"{output}, {'validation' if prefix else 'training'}"
+                axis.plot(epochs, values, line, markersize=3, color=colour, label=name)
         axis.set(xlabel="epoch", ylabel=label)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
-        if axis.get_lines():
-            axis.legend(fontsize=8)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure

@@ -139,7 +139,7 @@ def training_callbacks(folder, batches, validation_pairs, *, show=False):
     return resumable_callbacks(
         folder,
         batches,
-        EpochGallery(covers[:4], secrets[:4], folder / "gallery", show=show),
+        EpochGallery(covers[:4], secrets[:4], folder=folder / "gallery", show=show),
         keras.callbacks.ModelCheckpoint(
             folder / "autoencoder.keras",
             monitor="val_loss",

@@ -12,7 +12,7 @@ import pytest
 from kagglesdk import kaggle_env
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from skimage.io import imsave
-from test_notebooks import NOTEBOOKS, PARAMETERS, ROOT, bare_machine, run
+from test_notebooks import NOTEBOOKS, PARAMETERS, ROOT, bare_machine, execute, prepared, text_of
 
 from stego_lib.data import BUNDLED, bundled_photographs, save_pairs
 from stego_lib.photographs import DIV2K_FOLDERS
@@ -24,7 +24,7 @@ import publish
 REPOSITORY = "https://github.com/somebody/stego_lib"
 PATHS = {path.stem: path for path in NOTEBOOKS}
 DISCONNECT = """
-import keras
+import keras, os
 def disconnect(self, *arguments, backup=keras.callbacks.BackupAndRestore.on_epoch_end):
     backup(self, *arguments)
     os._exit(1)
@@ -34,14 +34,13 @@ keras.callbacks.BackupAndRestore.on_epoch_end = disconnect
 
 @pytest.fixture
 def machine(dist, tmp_path):
-    """A function that starts a machine without the package, and runs a notebook there."""
+    """A function that starts a machine without the package, and runs cells there."""
 
-    def start(path, folder, parameters=None, **variables):
-        environment = bare_machine(tmp_path, dist) | variables
+    def start(cells, folder, **variables):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
-        notebook = run(path, tmp_path / folder, parameters, tmp_path, environment)
+        cells = execute(cells, tmp_path / folder, bare_machine(tmp_path, dist) | variables)
         assert (tmp_path / "site" / "stego_lib" / "layers.py").exists()
-        return notebook
+        return cells
 
     return start
 
@@ -51,9 +50,8 @@ def contents(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layout", ["div2k-dataset", "datasets/joe1995/div2k-dataset"])
-def test_on_kaggle_data_are_found_and_nothing_is_written_elsewhere(machine, tmp_path, layout):
-    dataset = tmp_path / "kaggle" / "input" / layout
+def test_on_kaggle_data_are_found_and_nothing_is_written_elsewhere(machine, tmp_path):
+    dataset = tmp_path / "kaggle" / "input" / "datasets" / "joe1995" / "div2k-dataset"
     photographs = list(bundled_photographs(sum(BUNDLED.values(), ())))
     for (part, number), nested in zip({"train": 6, "validation": 2}.items(), (True, False), strict=True):
         folder = dataset / DIV2K_FOLDERS[part] / (DIV2K_FOLDERS[part] if nested else "")
@@ -63,8 +61,8 @@ def test_on_kaggle_data_are_found_and_nothing_is_written_elsewhere(machine, tmp_
     before = contents(tmp_path / "kaggle")
     places = "import stego_lib.data\nstego_lib.data.DIV2K_PLACES = "
     places += f"tuple({str(tmp_path)!r} + place for place in stego_lib.data.DIV2K_PLACES)"
-    notebook = machine(PATHS["01_data"], "kaggle/working", places, KAGGLE_KERNEL_RUN_TYPE="Batch")
-    printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
+    cells = prepared(PATHS["01_data"], places, tmp_path)
+    printed = text_of(machine(cells, "kaggle/working", KAGGLE_KERNEL_RUN_TYPE="Batch"))
     assert "training: 3 covers" in printed
     assert f"outputs go to {tmp_path}/kaggle/working" in printed
     assert (tmp_path / "kaggle" / "working" / "outputs" / "pairs.npz").exists()
@@ -76,31 +74,19 @@ def test_on_kaggle_data_are_found_and_nothing_is_written_elsewhere(machine, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layout", ["stego-lib-01-data", "notebooks/somebody/stego-lib-01-data"])
-def test_on_kaggle_a_notebook_reads_what_another_has_written(machine, tmp_path, layout, pairs):
-    save_pairs(tmp_path / "kaggle" / "input" / layout / "outputs" / "pairs.npz", pairs, pairs)
-    working = tmp_path / "kaggle" / "working"
-    (working / "outputs" / "use").mkdir(parents=True)
-    shutil.copytree(ROOT / "stego_lib", working / "a clone" / "stego_lib")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, working / "a clone")
-    build_isolation = {"PIP_NO_BUILD_ISOLATION": "0"}  # pip reads it so: there is none, as it would need the network
-    machine(PATHS["02_model"], "kaggle/working", "FILTERS = 8", **build_isolation)
-    assert (working / "outputs" / "pairs.npz").exists()
-    assert not (working / "a clone" / "outputs").exists()
-
-
-@pytest.mark.slow
 def test_on_colab_a_training_goes_on_after_a_disconnection(machine, tmp_path, pairs):
     drive = tmp_path / "content" / "drive" / "MyDrive"
     drive.mkdir(parents=True)
     save_pairs(drive / "stego_lib" / "outputs" / "pairs.npz", pairs, pairs)
+    cells = prepared(PATHS["03_train"], PARAMETERS["03_train"] + DISCONNECT, tmp_path)
     with pytest.raises(DeadKernelError):
-        machine(PATHS["03_train"], "content", PARAMETERS["03_train"] + DISCONNECT, COLAB_RELEASE_TAG="release")
-    history = drive / "stego_lib" / "outputs" / "train" / "history.csv"
+        machine(cells, "content", COLAB_RELEASE_TAG="release")
+    history = drive / "stego_lib" / "outputs" / "train" / "residual" / "history.csv"
     first = read_history(history)
     assert len(first["epoch"]) == 1
-    machine(PATHS["03_train"], "content", PARAMETERS["03_train"])
+    cells = prepared(PATHS["03_train"], PARAMETERS["03_train"], tmp_path)
+    [trained] = [index for index, cell in enumerate(cells) if cell.source.startswith("before = fit(residual")]
+    machine(cells[: trained + 1], "content", COLAB_RELEASE_TAG="release")
     resumed = read_history(history)
     assert list(resumed["epoch"]) == [0, 1]
     assert resumed["loss"][0] == first["loss"][0]
@@ -108,23 +94,28 @@ def test_on_colab_a_training_goes_on_after_a_disconnection(machine, tmp_path, pa
 
 
 @pytest.mark.slow
-def test_the_setup_cell_changes_nothing_when_run_again(machine, tmp_path):
-    notebook = nbformat.read(PATHS["01_data"], as_version=4)
-    listed = "print([(str(path), path.stat().st_mtime_ns) for path in Path.cwd().parent.rglob('site/*/*.py')])"
-    cells = [notebook.cells[2], nbformat.v4.new_code_cell(listed)] * 2
-    notebook.cells = [*notebook.cells[:2], *(nbformat.v4.new_code_cell(cell.source) for cell in cells)]
-    nbformat.write(notebook, tmp_path / "twice.ipynb")
-    cells = machine(tmp_path / "twice.ipynb", "content").cells[2:]
-    printed = [[line for output in cell.outputs for line in output.text.splitlines()] for cell in cells]
-    assert printed[0][-1:] == printed[2]  # without what pip says
+@pytest.mark.parametrize("folder", ["content", "a clone"])
+def test_the_setup_cell_installs_what_is_missing_and_changes_nothing_when_run_again(machine, tmp_path, folder):
+    if folder == "a clone":
+        shutil.copytree(ROOT / "stego_lib", tmp_path / folder / "stego_lib" / "stego_lib")
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, tmp_path / folder / "stego_lib")
+    setup = prepared(PATHS["01_data"], root=tmp_path)[2]
+    listed = "from pathlib import Path\nprint([(str(path), path.stat().st_mtime_ns) for path in "
+    listed += f"Path({str(tmp_path)!r}).glob('site/*/*.py')])"
+    cells = [setup, nbformat.v4.new_code_cell(listed)] * 2
+    build_isolation = {"PIP_NO_BUILD_ISOLATION": "0"}  # pip reads it so: there is none, as it would need the network
+    printed = [text_of([cell]).splitlines() for cell in machine(cells, folder, **build_isolation)]
+    assert printed[0][-2:] == printed[2]  # without what pip says
+    assert printed[2][-1].endswith(str(tmp_path / folder / ("stego_lib" if folder == "a clone" else "")).rstrip("/"))
     assert printed[1] == printed[3]
     assert "layers.py" in printed[1][0]
 
 
 @pytest.mark.slow
 def test_without_an_address_the_setup_cell_says_what_to_do(machine):
-    with pytest.raises(CellExecutionError, match="clone its repository next to this notebook, or set"):
-        machine(PATHS["01_data"], "content", STEGO_LIB_SOURCE="")
+    with pytest.raises(CellExecutionError, match="next to this notebook, or set STEGO_LIB_SOURCE"):
+        machine(prepared(PATHS["01_data"])[2:3], "content", STEGO_LIB_SOURCE="")
 
 
 class Kaggle(BaseHTTPRequestHandler):
@@ -170,7 +161,7 @@ def test_the_kaggle_package_pushes_every_notebook(copy, monkeypatch):
         assert api.kernels_push(str(copy / "outputs" / "kaggle" / name)).version_number == 1
     server.shutdown()
     server.server_close()
-    pushed = {each["slug"]: each for each in server.pushed}
+    pushed = {kernel["slug"]: kernel for kernel in server.pushed}
     assert len(pushed) == len(PATHS)
     assert pushed["somebody/stego-lib-01-data"]["datasetDataSources"] == ["joe1995/div2k-dataset"]
     train = pushed["somebody/stego-lib-03-train"]

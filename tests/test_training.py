@@ -46,7 +46,7 @@ def test_training_leaves_model_history_and_gallery(trained):
     assert {path.name for path in trained.iterdir()} == {
         "settings.json", "history.csv", "autoencoder.keras", "loss_history.png", "gallery", "backup",
     }  # fmt: skip
-    assert len(list((trained / "gallery").glob("epoch_*.png"))) == 3
+    assert len(list((trained / "gallery").glob("epoch_*.png"))) == 4  # before training, and after three epochs
     assert read_image(trained / "gallery" / "epoch_001.png").std() > 10
     history = read_history(trained / "history.csv")
     for part in ("", "val_"):
@@ -189,7 +189,10 @@ def test_mixed_precision_trains_and_leaves_the_policy_as_it_was(pairs, tmp_path)
 
 
 def test_gallery_draws_the_epoch_it_is_given(pairs, tiny_autoencoder, tmp_path):
-    callback = EpochGallery(pairs[0][:2], pairs[1][:2], tmp_path)
+    callback = EpochGallery(pairs[0][:2], pairs[1][:2], folder=tmp_path)
     callback.set_model(tiny_autoencoder)
+    callback.on_epoch_begin(4)  # resumed: the picture before training is there already
     callback.on_epoch_end(4)
     assert [path.name for path in tmp_path.iterdir()] == ["epoch_005.png"]
+    callback.on_epoch_begin(0)
+    assert (tmp_path / "epoch_000.png").exists()

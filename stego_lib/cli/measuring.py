@@ -1,5 +1,11 @@
 """The commands that measure."""
 
+import hashlib
+import io
+import json
+
+MANIFEST = "evaluation-files.json"
+
 
 def run_evaluate(options):
     """Measures an autoencoder."""
@@ -11,9 +17,10 @@ def run_evaluate(options):
         raise NotADirectoryError(f"{options.output} is a file, not a folder.")
     autoencoder = (load_pretrained if options.model in PRETRAINED else load_autoencoder)(options.model)
     covers, secrets = load_pairs(options.data, options.split, image_size=options.image_size)
+    earlier = _earlier_files(options.output, len(covers)) if options.output else []
     stego, revealed = hide_and_reveal(autoencoder, covers, secrets)
     if options.output:
-        _write_pictures(options.output, covers, secrets, stego, revealed)
+        _write_files(options.output, _pictures(covers, secrets, stego, revealed), earlier)
     print(f"{options.data or 'DIV2K'}, {options.split}: {summary(measure(covers, secrets, stego, revealed))}")
 
 
@@ -86,16 +93,64 @@ def run_detect(options):
     print(detection_table(detect(all_embeddings(), covers, secrets)))
 
 
-def _write_pictures(folder, covers, secrets, stego, revealed):
-    from stego_lib.images import write_image
+def _names(number):
+    """Names of all that `evaluate` leaves in its folder for so many pairs."""
+    images = [f"{kind}/{index:04d}.png" for kind in ("stego", "revealed") for index in range(1, number + 1)]
+    return [*images, "gallery.png", "error_histogram.png"]
+
+
+def _earlier_files(folder, number):
+    """Files that an earlier `evaluate` has left in the folder; refuses if a file of the user's is in the way."""
+    manifest = folder / MANIFEST
+    try:
+        digests = json.loads(manifest.read_text(encoding="utf-8"))["stego-lib evaluate"] if manifest.exists() else {}
+        ours = [name for name in digests if (folder / name).is_file() and _digest(folder / name) == digests[name]]
+    except (ValueError, TypeError, LookupError):
+        raise _in_the_way(manifest) from None
+    for path in (folder / name for name in _names(number) if name not in ours):
+        if path.exists() or path.parent.is_file():
+            raise _in_the_way(path if path.exists() else path.parent)
+    return ours
+
+
+def _in_the_way(path):
+    return FileExistsError(f"{path} is in the way, and evaluate has not written it: move it, or name another --output.")
+
+
+def _digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _pictures(covers, secrets, stego, revealed):
+    """Contents of the files, by name."""
+    import numpy as np
+
+    from stego_lib.images import encode_image
     from stego_lib.plots import error_histogram, gallery
 
-    for leftover in folder.glob("*/[0-9][0-9][0-9][0-9].png"):
-        if leftover.parent.name in ("stego", "revealed"):
-            leftover.unlink()
-    for index, (hidden, shown) in enumerate(zip(stego, revealed, strict=True), start=1):
-        write_image(folder / "stego" / f"{index:04d}.png", hidden, overwrite=True)
-        write_image(folder / "revealed" / f"{index:04d}.png", shown, overwrite=True)
-    some = slice(0, 6)
-    gallery(covers[some], secrets[some], stego[some], revealed[some]).savefig(folder / "gallery.png", dpi=100)
-    error_histogram(covers, secrets, stego, revealed).savefig(folder / "error_histogram.png", dpi=100)
+    rows = np.linspace(0, len(covers) - 1, min(len(covers), 4)).astype(int)
+    shown = gallery(covers[rows], secrets[rows], stego=stego[rows], revealed=revealed[rows])
+    errors = error_histogram(covers, secrets, stego=stego, revealed=revealed)
+    images = [encode_image(image, "image.png") for image in (*stego, *revealed)]
+    return dict(zip(_names(len(covers)), [*images, _png(shown), _png(errors)], strict=True))
+
+
+def _png(figure):
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100)
+    return content.getvalue()
+
+
+def _write_files(folder, contents, earlier):
+    """Replaces the files of an earlier `evaluate`. The list comes first, for the case of an interruption."""
+    from stego_lib.images import write_file
+
+    for name in earlier:
+        (folder / name).unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    text = json.dumps({"stego-lib evaluate": digests}, indent=1)
+    write_file(folder / MANIFEST, text.encode(), overwrite=True)
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_file(folder / name, content)
