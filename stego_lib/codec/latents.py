@@ -214,8 +214,8 @@ class LatentCodec:
             windows = iter(windows)
             joined = [np.concatenate([next(windows) for _ in arrays], -1, dtype="float32") for arrays in inputs]
             kernel = self._kernel
-            check_exactness(kernel.tobytes(), *kernel.shape[2:], joined[0].shape[:3])
             with self._lock:
+                check_exactness(kernel.tobytes(), *kernel.shape[2:], joined[0].shape[:3])
                 outputs = network.predict_on_batch(joined)
             return [outputs[0].astype("int16"), outputs[1]] if isinstance(outputs, list) else [outputs]
 
