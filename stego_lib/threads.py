@@ -32,3 +32,7 @@ def map_chunks(function, length, chunk):
 @functools.cache
 def _pool():
     return ThreadPoolExecutor(num_threads(), "stego_lib")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not live on in the child, and the pool would wait for them for ever
+    os.register_at_fork(after_in_child=_pool.cache_clear)

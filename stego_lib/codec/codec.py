@@ -61,9 +61,9 @@ def load_codec(path=None):
             content = dict(archive)
         if int(content["format"]) != FORMAT:
             raise ValueError(f"its format is {int(content['format'])}, not {FORMAT}")
+        return Codec(content)
     except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is not a codec, or not one of this version.") from error
-    return Codec(content)
 
 
 class Codec:
@@ -102,12 +102,12 @@ class Codec:
         """Compresses a photograph: to a number of bytes, to a quality, or with a given step of the quantizer.
 
         Where a lossless file fits into the bytes, or is shorter than what reaches the quality, it is taken: for most
-        photographs that takes 2 to 6 bits a sample. With the finest step, 1/8, the image comes back exactly too.
+        photographs that takes 2 to 6 bits a sample. With the finest step the image comes back exactly, too, or nearly.
 
         Args:
             image: uint8 array of shape `(height, width, 3)`, RGB, any size.
             max_bytes: The most bytes; the quality is the best that fits, of more than half a million samples nearly so.
-            step: Step of the quantizer in grey levels, 0.125 to 512; the nearest of the 769 steps there are is taken.
+            step: Step of the quantizer in grey levels, 0.125 to 512; the nearest that this codec has is taken.
             quality: PSNR in dB, or `float("inf")`; the bytes are the fewest that reach it, likewise.
             jpeg: bytes of the JPEG file that the image was read from, if it was one: it may be the shortest way to keep
                 the image exactly. Defaults to `None`.
@@ -121,13 +121,13 @@ class Codec:
             ValueError: If the image is not of that kind, or not exactly one of the three is given.
             RuntimeError: If this machine does not convolve in float32.
         """
-        image = check_photograph("image", image)
-        if max(image.shape) > MAX_SIDE:
-            raise ValueError(f"`image` must not be longer than {MAX_SIDE} pixels. Received: shape={image.shape}")
+        image = self._checked(image)
         if [max_bytes, step, quality].count(None) != 2:
             raise ValueError("Exactly one of `max_bytes`, `step` and `quality` must be given.")
         if step is not None and not 2 * STEPS[0] <= step <= 2 * STEPS[-1]:
             raise ValueError(f"`step` must be from {2 * STEPS[0]} to {2 * STEPS[-1]}. Received: step={step}")
+        if quality is not None and not quality > 0:
+            raise ValueError(f"`quality` must be a positive number of decibels. Received: quality={quality}")
         limit = math.inf if quality == math.inf else max_bytes
         data = None if limit is None else lossless(image, limit, jpeg=jpeg)
         if data is None:
@@ -140,7 +140,7 @@ class Codec:
                 trial = search.reaching(quality)
             height, width, _ = image.shape
             data = pack(
-                Stream(LATENTS, height, width, trial.payload, trial.index, self.fingerprint, trial.latents_check)
+                Stream(LATENTS, height, width, trial.payload, trial.latents_check, trial.index, self.fingerprint)
             )
             if quality is not None:
                 data = lossless(image, len(data), jpeg=jpeg) or data
@@ -177,6 +177,12 @@ class Codec:
             progress(1.0)
         return image
 
+    def _checked(self, image):
+        image = check_photograph("image", image)
+        if max(image.shape) > MAX_SIDE:
+            raise ValueError(f"`image` must not be longer than {MAX_SIDE} pixels. Received: shape={image.shape}")
+        return image
+
     def _decode_latents(self, stream, progress):
         if stream.index >= len(STEPS):
             raise ValueError(DAMAGED)
@@ -190,7 +196,7 @@ class Codec:
         )
         if values is None:
             raise ValueError(DAMAGED)
-        if checksum(values) != stream.latents_check:
+        if checksum(values) != stream.content_check:
             raise ValueError(
                 "The stream is whole, but this machine decodes it to something else than was encoded: its networks do "
                 "not compute exactly. Decode it on another machine, or with another backend of Keras."
@@ -208,11 +214,11 @@ class Codec:
             List of PSNR in dB, higher is better: infinite where the image is known to fit as it is, and NaN where it
             does not fit.
         """
-        bits = [8 * (number - OVERHEAD) / image.size for number in max_bytes]
-        known_bits, psnr = rate_distortion_curve(self.coder, image)
-        bits = np.log2(np.maximum(bits, 1e-6))
-        estimated = np.interp(bits, np.log2(known_bits[::-1]), psnr[::-1], left=np.nan)
-        doubtful = [number for number, psnr in zip(max_bytes, estimated, strict=True) if not psnr > EXCELLENT]
+        image = self._checked(image)
+        known_bytes, psnr = rate_distortion_curve(self.coder, image)
+        payloads = np.log2(np.maximum(np.array(max_bytes) - OVERHEAD, 1e-3))
+        estimated = np.interp(payloads, np.log2(known_bytes[::-1]), psnr[::-1], left=np.nan)
+        doubtful = [number for number, quality in zip(max_bytes, estimated, strict=True) if not quality > EXCELLENT]
         if doubtful and (data := lossless(image, max(doubtful))):
             estimated[np.array(max_bytes) >= len(data)] = np.inf
         return estimated.tolist()
@@ -227,10 +233,10 @@ class Codec:
         Returns:
             Number of bytes.
         """
-        length = math.inf
+        image, length = self._checked(image), math.inf
         if math.isfinite(quality):
-            bits, psnr = rate_distortion_curve(self.coder, image)
-            length = OVERHEAD + image.size / 8 * 2 ** np.interp(quality, psnr[::-1], np.log2(bits[::-1]))
+            known_bytes, psnr = rate_distortion_curve(self.coder, image)
+            length = OVERHEAD + 2 ** np.interp(quality, psnr[::-1], np.log2(known_bytes[::-1]))
         if quality > EXCELLENT:
             data = lossless(image, length)
             length = len(data) if data else min(length, image.size)

@@ -1,10 +1,11 @@
 """The stream: a head that says what follows, and the payload; latents, or the file of another format.
 
-    kind  height  width  (index  fingerprint  latents)  check  payload
-    1     2       2      (2      2            2)        2      the rest, in bytes
+    kind  height  width  (content  (index  fingerprint))  check  payload
+    1     2       2      (2        (2      2))            2      the rest, in bytes
 
-`index` is that of the step, `fingerprint` that of the weights, `latents` a checksum of what the payload decodes to:
-latents alone have these three. `check` is a checksum of all else.
+`content` is a checksum of what the payload decodes to, latents or the pixels of a JPEG file, whose decoders differ; the
+pixels of a WebP file cannot. `index` is that of the step and `fingerprint` that of the weights; latents alone have
+them. `check` is a checksum of all else.
 """
 
 import binascii
@@ -15,36 +16,37 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 LATENTS, WEBP, JPEG = KINDS = (1, 2, 3)
-FORMATS = {WEBP: "WEBP", JPEG: "JPEG"}
+READERS = {WEBP: WebPImageFile, JPEG: JpegImageFile}
 HEAD = "<BHH"
-HEAD_OF_LATENTS = "<HHH"
+MORE = {LATENTS: "<HHH", WEBP: "", JPEG: "<H"}  # what follows the head
 CHECK = "<H"
-OVERHEAD = sum(map(struct.calcsize, (HEAD, HEAD_OF_LATENTS, CHECK)))  # bytes of a stream of latents before the payload
+OVERHEAD = sum(map(struct.calcsize, (HEAD, MORE[LATENTS], CHECK)))  # bytes of a stream of latents before the payload
 MAX_SIDE = 2**16 - 1
 WEBP_SIDE, WEBP_PIXELS = 16383, 2**26  # the largest lossless WebP file that is written or read
-LARGE = 2**19  # samples from which on a quick compression tells whether the slow one is worth trying
+SLOW = 2**19  # samples from which on a quick compression tells whether the slow one is worth trying
 DAMAGED = "The data are not a whole stream: damaged or cut short."
 
 
 class Stream(NamedTuple):
-    """What a stream holds; the last three are 0 but for latents."""
+    """What a stream holds; the last ones are 0 where the kind does not have them."""
 
     kind: int
     height: int
     width: int
     payload: bytes
+    content_check: int = 0
     index: int = 0
     fingerprint: int = 0
-    latents_check: int = 0
 
 
 def pack(stream):
     """Makes bytes of a `Stream`."""
-    head = struct.pack(HEAD, *stream[:3])
-    if stream.kind == LATENTS:
-        head += struct.pack(HEAD_OF_LATENTS, *stream[4:])
+    more = {LATENTS: stream[4:], JPEG: stream[4:5]}.get(stream.kind, ())
+    head = struct.pack(HEAD, *stream[:3]) + struct.pack(MORE.get(stream.kind, ""), *more)
     return head + struct.pack(CHECK, binascii.crc_hqx(head + stream.payload, 0)) + stream.payload
 
 
@@ -62,7 +64,7 @@ def unpack(data):
     """
     data = bytes(data)
     kind = data[0] if data else 0
-    length = struct.calcsize(HEAD) + (struct.calcsize(HEAD_OF_LATENTS) if kind == LATENTS else 0)
+    length = struct.calcsize(HEAD) + struct.calcsize(MORE.get(kind, ""))
     start = length + struct.calcsize(CHECK)
     if len(data) < start:
         raise ValueError(DAMAGED)
@@ -74,8 +76,7 @@ def unpack(data):
     kind, height, width = struct.unpack(HEAD, head[: struct.calcsize(HEAD)])
     if not height or not width:
         raise ValueError(DAMAGED)
-    more = struct.unpack(HEAD_OF_LATENTS, head[struct.calcsize(HEAD) :]) if kind == LATENTS else ()
-    return Stream(kind, height, width, payload, *more)
+    return Stream(kind, height, width, payload, *struct.unpack(MORE[kind], head[struct.calcsize(HEAD) :]))
 
 
 def checksum(*arrays):
@@ -108,9 +109,9 @@ def lossless(image, max_bytes, *, jpeg=None):
     """
     candidates = []
     if jpeg is not None and (stripped := _stripped(jpeg)) and np.array_equal(_decoded(stripped, JPEG), image):
-        candidates.append(pack(Stream(JPEG, *image.shape[:2], stripped)))
+        candidates.append(pack(Stream(JPEG, *image.shape[:2], stripped, checksum(image))))
         max_bytes = min(max_bytes, len(candidates[0]))
-    if _fits_into_webp(*image.shape[:2]) and (image.size <= LARGE or _is_promising(image, max_bytes)):
+    if _fits_into_webp(*image.shape[:2]) and (image.size <= SLOW or _is_promising(image, max_bytes)):
         candidates.append(pack(Stream(WEBP, *image.shape[:2], _webp(image, quality=75, method=4))))
     return min((data for data in candidates if len(data) <= max_bytes), key=len, default=None)
 
@@ -136,13 +137,19 @@ def decode_file(stream):
     image = _decoded(payload, stream.kind, (width, height))
     if image is None:
         raise ValueError(DAMAGED)
+    if stream.kind == JPEG and checksum(image) != stream.content_check:
+        raise ValueError(
+            "The stream is whole, but the JPEG decoder of this machine gives other pixels than that of the machine "
+            "where it was made. Decode it with another version of Pillow."
+        )
     return image
 
 
 def _decoded(payload, kind, size=None):
     """The image in a file, or `None` if there is none, or none of that size."""
     try:
-        with Image.open(io.BytesIO(payload), formats=[FORMATS[kind]]) as image:
+        # Not `Image.open`, which warns of large images or refuses them, by a limit of the whole process.
+        with READERS[kind](io.BytesIO(payload)) as image:
             return np.array(image.convert("RGB")) if size in (None, image.size) else None
     except MemoryError:
         raise

@@ -53,6 +53,9 @@ class Tables:
     Args:
         cdfs: List of int32 arrays that `cumulative_distributions` returns.
 
+    Raises:
+        ValueError: If they are something else.
+
     Attributes:
         cdf: int64 array, the cumulative probability below every symbol, 2^24 at the end of a table.
         bits: float32 array of the same shape, what every symbol costs.
@@ -62,6 +65,11 @@ class Tables:
     """
 
     def __init__(self, cdfs):
+        if [len(cdf) for cdf in cdfs] != (FRACTIONS * (2 * LARGEST_SYMBOLS + 2)).tolist():
+            raise ValueError("there must be a distribution of a certain length for every scale")
+        cdfs = [np.clip(cdf, TOTAL // 2, TOTAL) for cdf in cdfs]  # weights in float32 add up to 1 but nearly
+        if any((np.diff(cdf) < 0).any() for cdf in cdfs):
+            raise ValueError("a distribution must not fall")
         tables, largest = [], []
         for odd in (False, True):
             for cdf in cdfs:
@@ -101,6 +109,8 @@ def _probabilities(masses):
     """At least 1 for every symbol, 2^24 in all: what is too much is taken from the likeliest."""
     probabilities = np.maximum(masses, 1)
     probabilities[probabilities.argmax()] -= probabilities.sum() - TOTAL
+    if probabilities.min() < 1:
+        raise ValueError("a distribution must leave room for every symbol")
     return probabilities
 
 
@@ -124,12 +134,12 @@ class RangeEncoder:
 
         Args:
             table_indices: uint16 array, the table of every symbol.
-            symbols: int16 array of the same shape.
+            symbols: int32 array of the same shape.
             values: int16 array of the same shape, written as they are where the table does not reach the symbol.
         """
         tables = self.tables
-        # At most 24 bits for a symbol, and 16 for what the table does not reach.
-        room = 5 * len(symbols) + 8
+        # At most 24 bits for a symbol, 16 for what the table does not reach, and a little for rounding.
+        room = 5 * len(symbols) + len(symbols) // 1000 + 16
         carry, chunk = _encode(
             self._state, tables.cdf, tables.middle, tables.largest, table_indices, symbols, values, room
         )
@@ -188,7 +198,7 @@ class RangeDecoder:
                 symbol.
 
         Returns:
-            Values relative to the centres, int16 array of the same shape.
+            Values relative to the centres, int32 array of the same shape.
         """
         tables = self.tables
         return _decode(
@@ -247,9 +257,18 @@ def _encode(state, cdf, middle, largest, table_indices, symbols, values, room):
 
 
 @compiled
+def _refill(offset, size, read, data):
+    while size < SMALLEST_RANGE:
+        offset = ((offset << 8) | (data[read] if read < len(data) else 0)) & LOW_MASK
+        size <<= 8
+        read += 1
+    return offset, size, read
+
+
+@compiled
 def _decode(state, data, cdf, middle, largest, num_even, table_indices, centres, chain_length, next_state):
     offset, size, read = state
-    result = np.empty(len(table_indices), np.int16)
+    result = np.empty(len(table_indices), np.int32)
     trellis = 0
     for i in range(len(table_indices)):
         if i % chain_length == 0:
@@ -281,20 +300,14 @@ def _decode(state, data, cdf, middle, largest, num_even, table_indices, centres,
                 high = between
         offset -= unit * cdf[low]
         size = unit * (cdf[low + 1] - cdf[low])
-        while size < SMALLEST_RANGE:
-            offset = ((offset << 8) | (data[read] if read < len(data) else 0)) & LOW_MASK
-            size <<= 8
-            read += 1
+        offset, size, read = _refill(offset, size, read, data)
         symbol = low - middle[table]
         if symbol > largest[table]:
             unit = size >> ESCAPE_BITS
             number = min(offset // unit, (1 << ESCAPE_BITS) - 1)
             offset -= unit * number
             size = unit
-            while size < SMALLEST_RANGE:
-                offset = ((offset << 8) | (data[read] if read < len(data) else 0)) & LOW_MASK
-                size <<= 8
-                read += 1
+            offset, size, read = _refill(offset, size, read, data)
             value = number - (1 << (ESCAPE_BITS - 1)) - centres[i]
             symbol = (value + odd * np.sign(value)) // 2
         else:

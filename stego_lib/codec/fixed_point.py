@@ -8,8 +8,6 @@ Reference:
     [Balle et al., 2019](https://openreview.net/forum?id=S1zz2i0cY7) (integer networks for compression)
 """
 
-import functools
-
 import keras
 import numpy as np
 from keras import ops
@@ -102,24 +100,21 @@ class FixedPointConv2D(keras.layers.Layer):
         }
 
 
-@functools.cache
-def check_exactness(kernel_bytes, channels, filters, shape):
+def check_exactness(kernel, shape):
     """Makes sure that this machine and backend convolve in float32, and not in less behind the scenes.
 
     A convolution is computed as the networks compute theirs, with a kernel of theirs and the largest activations, and
     compared with the same in 64 bits.
 
     Args:
-        kernel_bytes: bytes of an int16 array of shape `(3, 3, channels, filters)`, in units of 1/256.
-        channels: Number of channels.
-        filters: Number of filters.
+        kernel: int16 array of shape `(3, 3, channels, filters)`, in units of 1/256.
         shape: Batch, height and width of the windows that are computed.
 
     Raises:
         RuntimeError: If it is not exact: streams could not be read elsewhere.
     """
     generator = np.random.default_rng(0)
-    kernel = np.frombuffer(kernel_bytes, "int16").reshape(3, 3, channels, filters)
+    channels, filters = kernel.shape[2:]
     activations = generator.integers(-LIMIT, LIMIT + 1, (*shape, channels))
     bias = generator.integers(-9999, 9999, filters)
     inputs = keras.Input((None, None, channels), dtype="float32")

@@ -43,7 +43,7 @@ class LatentCodec:
     synthesis network refines what was quantized.
 
     Args:
-        content: Dictionary of arrays: what `training.pack` returns.
+        content: Dictionary of arrays: what `pack_weights` returns.
         window: Side, in latents, of the windows in which large photographs are computed; changes speed and memory, not
             the bytes.
         batch_size: Windows that are computed at once, likewise.
@@ -59,8 +59,10 @@ class LatentCodec:
         weights = [content[f"synthesis_{number}"] for number in range(int(content["synthesis_weights"]))]
         self.synthesis = build_synthesis(content["deviations"], weights[0].shape[-1], len(weights) // 4 - 1)
         self.synthesis.set_weights(weights)
+        # Finer ones could make values that do not fit into 16 bits.
+        self.finest = int(np.searchsorted(STEPS, self.transform.largest_latent() / LARGEST_VALUE))
         self._kernel = content["stage_1_2"] if "stage_1_2" in content else content["coarse_0_2"]
-        self._lock = threading.Lock()
+        self._lock, self._exact_shapes = threading.Lock(), set()
         for network in (*self.context.networks, self.synthesis):
             network.compile(jit_compile=jit_compile())
 
@@ -77,15 +79,14 @@ class LatentCodec:
             `Quantized`.
         """
         unit, total = STEPS[index], 0.0
-        largest = max(latents.max(), -latents.min()) / unit
-        if largest > LARGEST_VALUE:
-            raise AssertionError(f"A latent of {largest:.0f} units does not fit into 16 bits.")
+        assert max(latents.max(), -latents.min()) / unit <= LARGEST_VALUE, "such latents do not fit into 16 bits"
         tables = self.tables.bits, self.tables.middle, self.tables.largest, self.tables.num_even
 
         def code_place(place, centres, table_indices):
             nonlocal total
             x = (latents[:, *place.slices] * np.float32(1 / unit)).reshape(-1) - centres
-            offsets, symbols, odd_tables = np.empty_like(centres), np.empty_like(centres), np.empty_like(table_indices)
+            offsets, symbols = np.empty(len(x), "int32"), np.empty(len(x), "int32")
+            odd_tables = np.empty_like(table_indices)
 
             def work(chunk):
                 arrays = offsets[chunk], symbols[chunk], odd_tables[chunk]
@@ -93,7 +94,7 @@ class LatentCodec:
 
             total += sum(map_chunks(work, len(x), CHUNK))
             if encoder:
-                encoder.encode(odd_tables, symbols, centres + offsets)
+                encoder.encode(odd_tables, symbols, (centres + offsets).astype("int16"))
             return offsets
 
         values = self._run_passes(latents.shape[:3], index, code_place, progress)
@@ -195,7 +196,7 @@ class LatentCodec:
                 inside = values[:, :height, :width][:, *place.slices]
                 rows, columns = inside.shape[1:3]
                 active = [x[:, :rows, :columns].reshape(-1) for x in (centres, table_indices)]
-                inside += code_place(place, *active).reshape(inside.shape)
+                inside += code_place(place, *active).astype("int16").reshape(inside.shape)
                 results.append(values[:, *place.slices].astype("float32"))
                 done += results[-1].size
             if progress:
@@ -213,9 +214,8 @@ class LatentCodec:
         def predicted(*windows):
             windows = iter(windows)
             joined = [np.concatenate([next(windows) for _ in arrays], -1, dtype="float32") for arrays in inputs]
-            kernel = self._kernel
             with self._lock:
-                check_exactness(kernel.tobytes(), *kernel.shape[2:], joined[0].shape[:3])
+                self._check_exactness(joined[0].shape[:3])
                 outputs = network.predict_on_batch(joined)
             return [outputs[0].astype("int16"), outputs[1]] if isinstance(outputs, list) else [outputs]
 
@@ -227,6 +227,11 @@ class LatentCodec:
             batch_size=self._batch_size,
         )
         return (*state, parameters) if state else parameters
+
+    def _check_exactness(self, shape):
+        if shape not in self._exact_shapes:
+            check_exactness(self._kernel, shape)
+            self._exact_shapes.add(shape)
 
     def _refined(self, values, index, finish):
         def refined(values):
@@ -244,18 +249,25 @@ def _distributions(parameters, base, gains, origins):
     """Centres and tables of the latents at one place, int16 and uint16 arrays: `means_and_scales` in integers."""
     *shape, channels = parameters.shape
     parameters = parameters.reshape(-1, channels)
-    if base is not None:
-        base = (base * FRACTIONS).astype("int32").reshape(-1, channels // 2)
+    has_base = base is not None
+    base = (base * FRACTIONS).astype("int32").reshape(-1, channels // 2) if has_base else NO_BASE
     centres = np.empty((len(parameters), channels // 2), "int16")
     table_indices = np.empty(centres.shape, "uint16")
+    # A parameter is an odd multiple of 1/512, by the half unit in the bias of `FixedPointConv2D`; so many make a UNIT.
+    units = 2 * KERNEL_GRID * UNIT
+    level_origins = SCALE_ORIGIN * units + origins * (LEVELS_PER_OCTAVE * units // PER_OCTAVE) + units // 2
+    # Numba keeps compiled code as long as this file is the same: what other files say are arguments.
+    constants = KERNEL_GRID, 1 << SHIFT, FRACTIONS, LEVELS, OCTAVES_PER_UNIT * LEVELS_PER_OCTAVE, units, LARGEST_VALUE
 
     def work(rows):
+        base_of_rows = base[rows] if has_base else base
         _fill(
             parameters[rows],
-            NO_BASE if base is None else base[rows],
-            base is not None,
+            base_of_rows,
+            has_base,
             gains,
-            origins,
+            level_origins,
+            constants,
             centres[rows],
             table_indices[rows],
         )
@@ -265,24 +277,21 @@ def _distributions(parameters, base, gains, origins):
 
 
 @compiled
-def _fill(parameters, base, has_base, gains, origins, centres, table_indices):
-    # A parameter is an odd multiple of 1/512: the half unit in the bias of `FixedPointConv2D`.
-    units = 2 * KERNEL_GRID * UNIT  # of a parameter that changes the mean by a deviation
+def _fill(parameters, base, has_base, gains, level_origins, constants, centres, table_indices):
+    grid, one, fractions, levels, level_gain, units, largest = constants
     channels = len(gains)
     for i in range(len(parameters)):
         for k in range(channels):
-            mean = 2 * np.int64(np.floor(parameters[i, k] * KERNEL_GRID)) + 1
-            scale = 2 * np.int64(np.floor(parameters[i, channels + k] * KERNEL_GRID)) + 1
-            eighths = (mean * gains[k] + (1 << (SHIFT - 1))) >> SHIFT
+            mean = 2 * np.int64(np.floor(parameters[i, k] * grid)) + 1
+            scale = 2 * np.int64(np.floor(parameters[i, channels + k] * grid)) + 1
+            eighths = (mean * gains[k] + one // 2) // one
             if has_base:
                 eighths += base[i, k]
-            eighths = min(max(eighths, -FRACTIONS * LARGEST_VALUE), FRACTIONS * LARGEST_VALUE)
-            centre = (eighths + FRACTIONS // 2) // FRACTIONS
-            level = OCTAVES_PER_UNIT * LEVELS_PER_OCTAVE * scale + SCALE_ORIGIN * units
-            level += origins[k] * LEVELS_PER_OCTAVE * (units // PER_OCTAVE)
-            level = min(max((level + units // 2) // units, 0), LEVELS - 1)
+            eighths = min(max(eighths, -fractions * largest), fractions * largest)
+            centre = (eighths + fractions // 2) // fractions
+            level = min(max((level_gain * scale + level_origins[k]) // units, 0), levels - 1)
             centres[i, k] = centre
-            table_indices[i, k] = level * FRACTIONS + eighths - FRACTIONS * centre + FRACTIONS // 2
+            table_indices[i, k] = level * fractions + eighths - fractions * centre + fractions // 2
 
 
 class _RetracingFilter(logging.Filter):

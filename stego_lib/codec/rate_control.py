@@ -49,12 +49,12 @@ class StepSearch:
         """Codes with one step.
 
         Args:
-            index: Index of the step.
+            index: Index of the step; the finest one that the coder allows if it is finer.
 
         Returns:
             `Trial`.
         """
-        return self._coded(index)[0]
+        return self._coded(max(index, self._coder.finest))[0]
 
     def within(self, max_bytes):
         """Codes with the finest step whose payload has no more than so many bytes.
@@ -80,7 +80,7 @@ class StepSearch:
             return _steps_between(quantized.bits / sample.size * ratio, wanted)
 
         guess, tolerance = self._guess(sampled_excess, TYPICAL_INDEX - TYPICAL_SLOPE * wanted)
-        _bracket(excess, guess, tolerance)
+        _bracket(excess, guess, tolerance, finest=self._coder.finest)
         return fitting or self.at(len(STEPS) - 1)
 
     def reaching(self, quality):
@@ -112,7 +112,7 @@ class StepSearch:
             return (psnr - aim) / DECIBELS - TOLERANCE
 
         guess, tolerance = self._guess(sampled_excess, EXACT_INDEX - (aim - EXACT) / DECIBELS)
-        _bracket(excess, guess, tolerance)
+        _bracket(excess, guess, tolerance, finest=self._coder.finest)
         return reaching or self.at(0)
 
     def _coded(self, index):
@@ -126,15 +126,18 @@ class StepSearch:
         quantized = self._coder.quantize(self._latents, index, encoder=encoder, progress=self._progress and report)
         return Trial(index, encoder.finish(), checksum(quantized.values)), quantized.values
 
+    def _clipped(self, index):
+        return int(np.clip(np.rint(index), self._coder.finest, len(STEPS) - 1))
+
     def _guess(self, excess, guess):
         """A guess of the step, and by how many steps the best one may be missed; of a large photograph by patches."""
-        guess = _clipped(guess)
+        guess = self._clipped(guess)
         if self._latents.size <= LARGE:
             return guess, 0
         sample = patches(self._latents, 24)
         if len(sample) > 1:
             for _ in range(2):
-                guess = _clipped(guess + excess(sample, self._coder.quantize(sample, guess)) + TOLERANCE / 2)
+                guess = self._clipped(guess + excess(sample, self._coder.quantize(sample, guess)) + TOLERANCE / 2)
         return guess, TOLERANCE
 
 
@@ -146,22 +149,22 @@ def rate_distortion_curve(coder, image):
         image: uint8 array of shape `(height, width, 3)`.
 
     Returns:
-        Bits a sample, and PSNR in dB; two float64 arrays, both falling.
+        Bytes, and PSNR in dB; two float64 arrays, both falling.
     """
     latents = coder.transform.analyze(image[None])
     sample = patches(latents, 6)
-    bits, psnr = [], []
+    num_bytes, psnr = [], []
     for index in ESTIMATED:
         quantized = coder.quantize(sample, index)
         ratio = _activity(latents[:, ::8, ::8], index) / _activity(sample, index) if len(sample) > 1 else 1
-        bits.append(max(quantized.bits / sample.size * ratio, 1e-6))
+        num_bytes.append(max(quantized.bits / 8 / sample.size * latents.size * ratio, 1e-3))
         psnr.append(_psnr_of_latents(coder.refine(quantized.values, index), sample))
-    return np.array(bits), np.array(psnr)
+    return np.array(num_bytes), np.array(psnr)
 
 
-def _bracket(excess, guess, tolerance):
+def _bracket(excess, guess, tolerance, *, finest):
     """Finds the two neighbouring steps between which something that falls as they grow, by about 1, passes zero."""
-    low, high, last, slope = -1, len(STEPS), None, 1.0
+    low, high, last, slope = finest - 1, len(STEPS), None, 1.0
     while high - low > 1:
         value = excess(guess)
         low, high = (guess, high) if value > 0 else (low, guess)
@@ -174,10 +177,6 @@ def _bracket(excess, guess, tolerance):
             slope = np.clip((last[1] - value) / (guess - last[0]), slope / 2, slope * 2)
         last = guess, value
         guess = int(np.clip(guess + np.ceil(value / slope), low + 1, high - 1))
-
-
-def _clipped(index):
-    return int(np.clip(np.rint(index), 0, len(STEPS) - 1))
 
 
 def _steps_between(bits, wanted):

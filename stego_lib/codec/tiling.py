@@ -77,14 +77,17 @@ def patches(latents, number):
         number: About how many.
 
     Returns:
-        Array of shape `(patches, 48, 48, channels)`; a photograph less than three times as large as that as it is.
+        Array of shape `(patches, 48, 48, channels)`, narrower for a photograph that is; a photograph less than three
+        times as large as all patches as it is.
     """
     sides = np.array(latents.shape[1:3])
     if sides.prod() < 3 * number * PATCH**2:
         return latents
-    counts = np.clip(np.rint(np.sqrt(number * sides / sides[::-1])).astype(int), 1, sides // PATCH)
+    sizes = np.minimum(sides, PATCH)
+    counts = np.clip(np.rint(np.sqrt(number * sides / sides[::-1])).astype(int), 1, sides // sizes)
     rows, columns = (
-        np.linspace(0, side - PATCH, 2 * count + 1)[1::2].astype(int) for side, count in zip(sides, counts, strict=True)
+        np.linspace(0, side - size, 2 * count + 1)[1::2].astype(int)
+        for side, size, count in zip(sides, sizes, counts, strict=True)
     )
     corners = itertools.product(rows, columns)
-    return np.concatenate([latents[:, top : top + PATCH, left : left + PATCH] for top, left in corners])
+    return np.concatenate([latents[:, top : top + sizes[0], left : left + sizes[1]] for top, left in corners])

@@ -33,6 +33,19 @@ class Transform:
         self.depth, self.block = len(mean), len(lapping)
         self.is_lapped = not np.array_equal(lapping, np.eye(self.block))
 
+    def largest_latent(self):
+        """Computes how large a latent of any image can be.
+
+        Returns:
+            Number in grey levels: that of the image which has every sample as a basis function likes it best.
+        """
+        half, block = self.block // 2, self.block
+        across = block_diag(self.lapping[half:], self.lapping[:half])  # a block, from what lies around its two edges
+        components = self.basis.reshape(block, block, 3, self.depth)
+        functions = np.einsum("ip,jq,ijck->pqck", across, across, components, optimize=True)
+        centre = np.einsum("pqck->k", functions) * 127.5 - self.mean @ self.basis
+        return float((127.5 * np.abs(functions).sum((0, 1, 2)) + np.abs(centre)).max())
+
     def analyze(self, images):
         """Transforms images to latents.
 

@@ -37,8 +37,8 @@ def quantize(latents, table_indices, tables, chain_length, multiplier, values, s
         tables: Tuple of `bits`, `middle`, `largest` and `num_even` of `Tables`.
         chain_length: Values of a chain; the last chain may be shorter.
         multiplier: The squared error, in squared units, that is worth a bit.
-        values: int16 array of the same shape; filled with the values relative to the centres.
-        symbols: int16 array of the same shape; filled with the symbols.
+        values: int32 array of the same shape; filled with the values relative to the centres.
+        symbols: int32 array of the same shape; filled with the symbols.
         odd_tables: uint16 array of the same shape; filled with the tables of the quantizers that are used.
 
     Returns:
@@ -47,7 +47,7 @@ def quantize(latents, table_indices, tables, chain_length, multiplier, values, s
     bits, middle, largest, num_even = tables
     total = 0.0
     survivors = np.empty((chain_length, 4), np.uint8)
-    candidates = np.empty((chain_length, 4), np.int16)
+    candidates = np.empty((chain_length, 4), np.int32)
     candidate_cost, cost, next_cost = np.empty(4, np.float32), np.empty(4, np.float32), np.empty(4, np.float32)
     for start in range(0, len(latents), chain_length):
         length = min(chain_length, len(latents) - start)
