@@ -59,8 +59,8 @@ def test_on_kaggle_data_are_found_and_nothing_is_written_elsewhere(machine, tmp_
         for index in range(number):
             imsave(folder / f"{index:04d}.png", photographs[index])
     before = contents(tmp_path / "kaggle")
-    places = "import stego_lib.data\nstego_lib.data.DIV2K_PLACES = "
-    places += f"tuple({str(tmp_path)!r} + place for place in stego_lib.data.DIV2K_PLACES)"
+    places = "import stego_lib.photographs\nstego_lib.photographs.DIV2K_PLACES = "
+    places += f"tuple({str(tmp_path)!r} + place for place in stego_lib.photographs.DIV2K_PLACES)"
     cells = prepared(PATHS["01_data"], places, tmp_path)
     printed = text_of(machine(cells, "kaggle/working", KAGGLE_KERNEL_RUN_TYPE="Batch"))
     assert "training: 3 covers" in printed
