@@ -64,9 +64,10 @@ def _start_keras():
 
             devices = ", ".join(keras.distribution.list_devices())
     except (ImportError, ValueError) as error:
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         raise ImportError(
-            f"Keras does not start with the backend {os.environ.get('KERAS_BACKEND', 'tensorflow')} ({error}): install "
-            "that backend, or name another one in the first lines of this cell, and restart the kernel."
+            f"Keras does not start with the backend {backend} ({error}): install that backend, or set the environment "
+            "variable KERAS_BACKEND to tensorflow or jax before this cell, and restart the kernel."
         ) from None
     return f"Keras {keras.__version__} on {keras.backend.backend()}", devices
 

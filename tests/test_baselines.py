@@ -14,7 +14,7 @@ from stego_lib.evaluation.baselines import (
     lsb_reveal,
 )
 from stego_lib.evaluation.comparison import CODECS
-from stego_lib.evaluation.compression import quality_table, rate_distortion, speed_table
+from stego_lib.evaluation.compression import compressors, quality_table, rate_distortion, speed_table
 
 IMAGE = skimage.data.astronaut()[100:228, 150:278]
 
@@ -59,6 +59,12 @@ def test_the_speed_table_has_a_line_for_every_size():
     assert len(table.splitlines()) == 4
     assert "| 0.05 |" in table
     assert "MP/s" in table
+
+
+def test_where_no_quality_fits_nothing_is_measured():
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype="uint8")
+    measured = rate_distortion([noise], {"stego_lib": compressors(load_codec())["stego_lib"]}, (0.06, 2))
+    assert np.isnan(measured["stego_lib"]).tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])

@@ -97,8 +97,8 @@ def test_training_shows_a_gallery_that_is_renewed_and_a_progress_bar(lab, page):
     finished(page)
     look(page, "03_train-finished")
     assert gallery.get_attribute("src") != first
-    assert outputs.get_by_text("Epoch 2/2").count() == 1
-    assert outputs.locator("img").count() == 3
+    assert outputs.get_by_text("Epoch 2/2").count() == 2
+    assert outputs.locator("img").count() == 5
 
 
 def test_comparing_shows_progress_bars_and_tables(lab, page):

@@ -39,7 +39,7 @@ def run_bench(options):
         paths = paths[len(paths) // 2 :]
         photographs = [read_image(path) for path in paths[::2]]
     else:
-        photographs = [each[:384, :384] for each in bundled_photographs(sum(BUNDLED.values(), ()))]
+        photographs = [image[:384, :384] for image in bundled_photographs(sum(BUNDLED.values(), ()))]
     print("Time, and growth of memory:", flush=True)
     print(speed_table(max(photographs, key=np.size), codec))
     if options.folder:
@@ -77,8 +77,10 @@ def run_detect(options):
     from stego_lib.evaluation.detection import all_embeddings, detect, detection_table
 
     if options.folder == "bundled":
-        covers = cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 128, number=6)
-        secrets = np.roll(covers, 6, axis=0)  # of the photograph before
+        squares = cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 128, number=6)
+        halves = np.split(squares[: len(squares) // 12 * 12], 2)  # no photograph is in both
+        covers = np.concatenate(halves)
+        secrets = np.concatenate([np.roll(half, 6, axis=0) for half in halves])  # of the photograph before
     else:
         paths = find_photographs(options.folder)
         paths = [paths[index] for index in np.random.default_rng(0).permutation(len(paths))[:1200]]
@@ -128,7 +130,7 @@ def _pictures(covers, secrets, stego, revealed):
     from stego_lib.images import encode_image
     from stego_lib.plots import error_histogram, gallery
 
-    rows = np.linspace(0, len(covers) - 1, min(len(covers), 4)).astype(int)
+    rows = np.linspace(0, len(covers) - 1, min(len(covers), 4)).astype(int)  # neighbours may be of one photograph
     shown = gallery(covers[rows], secrets[rows], stego=stego[rows], revealed=revealed[rows])
     errors = error_histogram(covers, secrets, stego=stego, revealed=revealed)
     images = [encode_image(image, "image.png") for image in (*stego, *revealed)]

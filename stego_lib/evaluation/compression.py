@@ -9,6 +9,7 @@ import imagecodecs
 import numpy as np
 from tqdm.auto import tqdm
 
+from stego_lib.codec.codec import TooFewBytesError
 from stego_lib.evaluation.baselines import avif, jpegxl
 from stego_lib.hiding.stego import hide_file, reveal_file
 from stego_lib.images import image_psnr, write_image
@@ -24,11 +25,15 @@ def compressors(codec):
         codec: `Codec`.
 
     Returns:
-        Dictionary of functions from an image and the most bytes to a stream and the image decoded from it.
+        Dictionary of functions from an image and the most bytes to a stream and the image decoded from it, or to `None`
+        where nothing fits.
     """
 
     def ours(image, max_bytes):
-        data = codec.encode(image, max_bytes=max_bytes)
+        try:
+            data = codec.encode(image, max_bytes=max_bytes)
+        except TooFewBytesError:
+            return None
         return data, codec.decode(data)
 
     return {"stego_lib": ours, "AVIF": avif, "JPEG XL": jpegxl}
