@@ -23,11 +23,13 @@ def run(*command, **variables):
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ("With bits=1 there is no room.", "With --bits 1 there is no room."),
-        ("It takes bits=0.5.", "It takes --bits 0.5."),
+        ("With `bits=1` there is no room.", "With --bits 1 there is no room."),
+        ("There is no file holiday/seed=3.png.", "There is no file holiday/seed=3.png."),
+        ("bits=2.png exists already.", "bits=2.png exists already."),
+        ("It takes `bits=0.5`.", "It takes --bits 0.5."),
         ("`period` must be even. Received: period=7", "--period must be even. Received: --period 7"),
         ("Choose another folder, or `restart=True`.", "Choose another folder, or --restart."),
-        ("Or use source='bundled' for others.", "Or use --data bundled for others."),
+        ("Or use `source='bundled'` for others.", "Or use --data bundled for others."),
         ("take more bits, or a lower quality", "take more bits, or a lower quality"),
         ("`cover` must be a uint8 array", "`cover` must be a uint8 array"),
         ("my_bits=3.png is missing", "my_bits=3.png is missing"),

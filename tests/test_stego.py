@@ -155,7 +155,7 @@ def test_what_does_not_fit_is_refused_with_the_remedy(cover, secret):
     noise = blocks.repeat(8, 0).repeat(8, 1)  # which no step makes so coarse that it fits
     with pytest.raises(CapacityError, match=r"too small: take one of 16x16"):
         hide(cover[:8, :8], secret)
-    with pytest.raises(CapacityError, match=r"bits=1 .* take more bits, a larger cover or a smaller secret"):
+    with pytest.raises(CapacityError, match=r"`bits=1` .* take more bits, a larger cover or a smaller secret"):
         hide(cover[:16, :16], noise, bits=1)
     with pytest.raises(CapacityError, match=r"needs .* bytes at that quality"):
         hide(cover, secret, quality=60, bits=1)

@@ -52,7 +52,11 @@ def _set_keras():
 @contextlib.contextmanager
 def _silenced_native_code():
     """Keeps what TensorFlow's native code says off the terminal; Python still writes there."""
-    stderr, terminal = sys.stderr, os.dup(2)
+    try:
+        stderr, terminal = sys.stderr, os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
     with contextlib.ExitStack() as stack:
         if stderr is sys.__stderr__:
             copy = os.fdopen(os.dup(2), "w", buffering=1, encoding=stderr.encoding, errors="backslashreplace")

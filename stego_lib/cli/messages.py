@@ -19,7 +19,8 @@ OPTIONS = {  # by the arguments that errors of the library name
     "split": "--split",
 }
 NAMES = "|".join(OPTIONS)
-NAMED = re.compile(rf"`(?P<name>{NAMES})`|`?\b(?P<given>{NAMES})=(?P<quote>'?)(?P<value>[\w+-]+(\.\w+)*)(?P=quote)`?")
+VALUE = r"(?P<quote>'?)(?P<value>[\w+-]+(\.\w+)*)(?P=quote)"
+NAMED = re.compile(rf"`(?P<name>{NAMES})`|(?P<open>`|Received: )(?P<given>{NAMES})={VALUE}`?")
 OPTIONAL = {"imagecodecs": "imagecodecs", "sklearn": "scikit-learn"}  # packages by their modules
 
 
@@ -27,7 +28,7 @@ def with_options(message):
     """Names options in place of arguments: `--bits 2` for `bits=2`, `--restart` for `restart=True`.
 
     Args:
-        message: String, in which arguments stand in backticks or with a value.
+        message: String, in which arguments stand in backticks, or with what was received; names of files do not.
 
     Returns:
         String.
@@ -35,7 +36,8 @@ def with_options(message):
 
     def option(match):
         value = "" if match["value"] in (None, "True") else f" {match['value']}"
-        return OPTIONS[match["name"] or match["given"]] + value
+        before = "Received: " if match["open"] == "Received: " else ""
+        return before + OPTIONS[match["name"] or match["given"]] + value
 
     return NAMED.sub(option, message)
 

@@ -198,7 +198,7 @@ def _add_train_codec(add):
     )
     add_training_options(
         parser,
-        {"small": "two minutes", "default": "an hour and a half"},
+        {"small": "two minutes", "default": "some hours"},
         validation="every tenth photograph of FOLDER",
         output="codec.npz and the histories",
     )

@@ -9,7 +9,7 @@ LOADING = "Loading ..."
 @contextlib.contextmanager
 def loading():
     """Says that the backend of Keras is being loaded, which takes seconds, until the block ends."""
-    at_terminal = sys.stderr.isatty()
+    at_terminal = sys.stderr is not None and sys.stderr.isatty()
     if at_terminal:
         print(LOADING, end="", file=sys.stderr, flush=True)
     try:

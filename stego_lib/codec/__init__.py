@@ -1,1 +1,1 @@
-"""Photographs as files: codec, seal, embedding, and hiding and revealing with all three."""
+"""Photographs to bytes and back."""

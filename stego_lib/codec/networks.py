@@ -1,4 +1,4 @@
-"""The networks of the codec: the transform, the context model in fixed point, and the synthesis network."""
+"""The networks of the codec: the context model, in fixed point, and the synthesis network."""
 
 import keras
 import numpy as np

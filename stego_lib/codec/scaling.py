@@ -80,7 +80,7 @@ class Scaling:
 
 
 def integer_scaling(index, deviations, octaves):
-    """Computes `means_and_scales` in integers, for coding: see `table_index`.
+    """Computes `means_and_scales` in integers, for coding.
 
     Args:
         index: Index of the step, the same for all images.

@@ -45,7 +45,7 @@ CODEC_PRESETS = {
         "batch_size": 16,
         "learning_rate": 2e-3,
     },
-    "default": {  # four hours on two CPU cores
+    "default": {  # some hours on two CPU cores
         "block": 8,
         "filters": 96,
         "synthesis_filters": 64,

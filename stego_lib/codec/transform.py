@@ -15,8 +15,8 @@ class Transform:
     """Turns blocks of photographs into latents, by falling variance, and back.
 
     Blocks may be lapped: an orthonormal filter first mixes the samples on both sides of every edge between blocks, and
-    the inverse filter has the last word. A basis function then reaches half a block into the neighbours, and blocks do
-    not show where little is coded.
+    the inverse filter comes last in decoding. A basis function then reaches half a block into the neighbours, and
+    blocks do not show where little is coded.
 
     Args:
         mean: Mean block, shape `(depth,)`, in grey levels.

@@ -1,1 +1,1 @@
-"""Photographs as files: codec, seal, embedding, and hiding and revealing with all three."""
+"""Photographs hidden in photographs: seal, embedding, and hiding and revealing with both and the codec."""

@@ -215,8 +215,10 @@ def capacity(cover, secret=None, *, quality=None):
         needed = _codec().estimate_bytes(secret, quality)
         num_bytes = [needed] * len(BITS)
         used = [needed / max(available, 1) for available in capacities]
-        secret_psnr = [quality if share <= 1 else math.nan for share in used]
-    cover_psnr = [10 * math.log10(255**2 / (error * min(share, 1))) for error, share in zip(errors, used, strict=True)]
+        secret_psnr = [quality if used_part <= 1 else math.nan for used_part in used]
+    cover_psnr = [
+        10 * math.log10(255**2 / (error * min(used_part, 1))) for error, used_part in zip(errors, used, strict=True)
+    ]
     return list(map(Capacity, BITS, num_bytes, cover_psnr, secret_psnr))
 
 
@@ -299,7 +301,7 @@ def _fewest(length, capacities, bits):
         if length <= capacities[number]:
             return number
     raise CapacityError(
-        f"The secret needs {length} bytes at that quality, and with bits={number} the cover has room for "
+        f"The secret needs {length} bytes at that quality, and with `bits={number}` the cover has room for "
         f"{capacities[number]}: take {_remedy(number)}, or a lower quality."
     )
 
@@ -317,8 +319,8 @@ def _best(secret, capacities, bits, jpeg, progress):
             data = _codec().encode(secret, max_bytes=capacities[number], jpeg=jpeg, progress=progress.between(0, 0.6))
         except TooFewBytesError as error:
             raise CapacityError(
-                f"With bits={number} the cover has room for {capacities[number]} bytes, too few for the secret at any "
-                f"quality: take {_remedy(number)}."
+                f"With `bits={number}` the cover has room for {capacities[number]} bytes, too few for the secret at "
+                f"any quality: take {_remedy(number)}."
             ) from error
         revealed = _codec().decode(data, progress=progress.between(0.6, 0.9))
         if image_psnr(secret, revealed) >= GOOD:
