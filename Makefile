@@ -25,7 +25,7 @@ demo: .venv/.installed
 
 test: .venv/.installed-dev
 	KERAS_BACKEND=tensorflow $(PY) -m pytest
-	KERAS_BACKEND=jax $(PY) -m pytest -m backend
+	KERAS_BACKEND=jax $(PY) -m pytest -m backend -n 2 --dist loadfile
 
 train: .venv/.installed
 	$(PY) -m stego_lib train --preset default --output outputs/div2k
