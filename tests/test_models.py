@@ -82,6 +82,7 @@ def test_a_modular_network_reveals_before_the_first_training_step(pairs):
     assert -10 * np.log10(np.mean(error**2)) > 38
 
 
+@pytest.mark.slow
 def test_every_weight_gets_a_gradient(autoencoder, pairs):
     compile_autoencoder(autoencoder)  # with an optimizer whose steps do not vanish with the gradients
     inputs = {"cover": pairs[0] / np.float32(255), "secret": pairs[1] / np.float32(255)}
@@ -105,6 +106,7 @@ def test_a_saved_model_loads_without_custom_objects(autoencoder, pairs, tmp_path
         np.testing.assert_allclose(outputs["revealed"], expected["revealed"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_saved_model_loads_in_another_process(tmp_path):
     path = tmp_path / "autoencoder.keras"
     compile_autoencoder(build_autoencoder(filters=12, num_blocks=1)).save(path)

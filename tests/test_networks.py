@@ -104,6 +104,7 @@ def test_every_group_has_as_many_channels_as_all_before_it():
     assert channel_groups(192)[-3:] == (48, 96, 192)
 
 
+@pytest.mark.slow
 def test_rate_falls_with_the_step_and_has_gradients_for_every_network(rate_model):
     latents = np.random.default_rng(0).normal(size=(3, 16, 16, 48)).astype("float32") * DEVIATIONS
     index = np.array([200, 330, 460], "int32")
