@@ -65,3 +65,15 @@ def _name(partial, path):
         if path.exists():
             raise FileExistsError from None
         partial.replace(path)
+
+
+def sentence(error):
+    """Says what went wrong; where it was the operating system, with the file.
+
+    Args:
+        error: Exception.
+
+    Returns:
+        String.
+    """
+    return f"{error.filename}: {error.strerror}." if isinstance(error, OSError) and error.filename else str(error)

@@ -12,9 +12,10 @@ def run_evaluate(options):
     from stego_lib.data import load_pairs
     from stego_lib.evaluation.quality import hide_and_reveal, measure, summary
     from stego_lib.models import PRETRAINED, load_autoencoder, load_pretrained
+    from stego_lib.paths import check_folder
 
-    if options.output and options.output.is_file():
-        raise NotADirectoryError(f"{options.output} is a file, not a folder.")
+    if options.output:
+        check_folder(options.output)
     autoencoder = (load_pretrained if options.model in PRETRAINED else load_autoencoder)(options.model)
     covers, secrets = load_pairs(options.data, options.split, image_size=options.image_size)
     earlier = _earlier_files(options.output, len(covers)) if options.output else []

@@ -3,6 +3,8 @@
 import re
 import sys
 
+from stego_lib.paths import sentence
+
 OPTIONS = {  # by the arguments that errors of the library name
     "bits": "--bits",
     "embedding": "--embedding",
@@ -60,8 +62,6 @@ def explain(error, options):
     if isinstance(error, FileExistsError) and "force" in options:
         return f"{error} --force replaces it."
     if isinstance(error, (OSError, ValueError, FloatingPointError)) or type(error) is RuntimeError:
-        from stego_lib.hiding.many import sentence
-
         return with_options(sentence(error))
     return None
 

@@ -24,7 +24,7 @@ ESTIMATED = range(96, len(STEPS), 112)  # steps of the curve of an estimate
 
 
 class Trial(NamedTuple):
-    """What was made with one step: payload, a checksum of the latents in it, and how well it does."""
+    """What was made with one step: index of the step, payload, and a checksum of the latents in it."""
 
     index: int
     payload: bytes

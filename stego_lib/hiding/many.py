@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from stego_lib.paths import write_file
+from stego_lib.paths import sentence, write_file
 from stego_lib.threads import num_threads
 
 COLUMNS = ("cover", "secret", "output")
@@ -86,18 +86,6 @@ def _write(report, rows):
     writer.writeheader()
     writer.writerows(rows)
     write_file(report, text.getvalue().encode(), overwrite=True)
-
-
-def sentence(error):
-    """Says what went wrong; where it was the operating system, with the file.
-
-    Args:
-        error: Exception.
-
-    Returns:
-        String.
-    """
-    return f"{error.filename}: {error.strerror}." if isinstance(error, OSError) and error.filename else str(error)
 
 
 def _work(rows, folder, *, processes, how):
