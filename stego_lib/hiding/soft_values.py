@@ -1,0 +1,58 @@
+"""How sure a parity is: soft values from how far coefficients lie from their marks.
+
+What happened on the way is a uniform error, of a JPEG file with steps of its own, and a Gaussian one, of rounding or
+noise. How wide either is, is estimated from the distances themselves, for every class of coefficients.
+"""
+
+import functools
+
+import numpy as np
+from scipy.special import ndtr
+
+BINS = 64  # of distances from 0 to half a step
+WIDTHS = np.concatenate([np.arange(0, 0.8, 0.1), np.arange(0.8, 1.06, 0.05)])  # of the uniform error, in steps
+SIGMAS = np.array([0.02, 0.03, 0.045, 0.065, 0.09, 0.12, 0.16, 0.22, 0.3, 0.4, 0.55])  # of the Gaussian one
+COMMON = 300  # coefficients that all classes together count as where one is estimated
+
+
+def soft_values(coefficients, kinds, groups, *, outliers):
+    """Estimates how likely the parities are that coefficients have been moved to.
+
+    Args:
+        coefficients: float32 array, in steps.
+        classes: uint8 array of the same shape: coefficients of one class are disturbed alike.
+
+    Returns:
+        float32 array of the same shape: natural logarithm of how many times likelier even is than odd.
+    """
+    nearest = np.rint(coefficients)
+    bins = np.minimum((np.abs(coefficients - nearest) * (2 * BINS)).astype("uint8"), BINS - 1)
+    num_kinds, num_groups = int(kinds.max()) + 1, int(groups.max()) + 1
+    classes = groups.astype("int32") * num_kinds + kinds
+    counts = np.bincount(classes * BINS + bins, minlength=num_groups * num_kinds * BINS)
+    counts = counts.reshape(num_groups, num_kinds, BINS)
+    totals = counts.sum(axis=1, keepdims=True)
+    counts = counts + totals * (COMMON / np.maximum(totals.sum(axis=2, keepdims=True), COMMON))
+    same, other = _likelihoods()
+    fits = (np.log(same + other) @ counts.reshape(-1, BINS).T).argmax(axis=0)
+    unknown = np.repeat(np.minimum(outliers, 0.9)[:num_groups], num_kinds)[:, None]
+    same, other = ((1 - unknown) * part[fits] + unknown for part in (same, other))
+    values = np.log(same / other).astype("float32")
+    soft = values[classes, bins]
+    np.negative(soft, out=soft, where=(nearest.astype("int32") & 1).astype(bool))
+    return soft
+
+
+@functools.cache
+def _likelihoods():
+    """Of every distance, with every pair of widths: that the nearest mark has the right parity, and that it has not."""
+    distances = (np.arange(BINS) + 0.5) / BINS / 2
+    width, sigma = (grid.reshape(-1, 1) for grid in np.meshgrid(WIDTHS, SIGMAS))
+
+    def density(x):
+        uniform = (ndtr((x + width / 2) / sigma) - ndtr((x - width / 2) / sigma)) / np.maximum(width, 1e-9)
+        return np.where(width > 0, uniform, np.exp(-((x / sigma) ** 2) / 2) / sigma / np.sqrt(2 * np.pi))
+
+    same = density(distances) + density(2 - distances) + density(2 + distances)
+    other = density(1 - distances) + density(1 + distances)
+    return same + 1e-12, other + 1e-12
