@@ -65,7 +65,10 @@ def coefficients(image):
     ycc = cv2.transform(image[:height, :width].astype("float32"), TO_YCC)
     luminance, *chrominances = cv2.split(ycc)
     half = (width // 2, height // 2)
-    return [_forward(luminance - 128), *(_forward(cv2.resize(c, half, interpolation=cv2.INTER_AREA)) for c in chrominances)]
+    return [
+        _forward(luminance - 128),
+        *(_forward(cv2.resize(c, half, interpolation=cv2.INTER_AREA)) for c in chrominances),
+    ]
 
 
 def change(image, differences):
@@ -84,8 +87,8 @@ def change(image, differences):
 def unclipped(image):
     """Guesses the coefficients that a JPEG file had before its samples were clipped to 0 to 255.
 
-    A file holds few coefficients that are not zero, and few of chrominance: with all samples that were not clipped, they
-    tell what the others were. Blocks without clipped samples remain as they are.
+    A file holds few coefficients that are not zero, and few of chrominance: together with the samples that were not
+    clipped, they tell what the others were. Blocks without clipped samples remain as they are.
 
     Args:
         image: uint8 array of shape `(height, width, 3)`.

@@ -1,7 +1,8 @@
 """How sure a parity is: soft values from how far coefficients lie from their marks.
 
 What happened on the way is a uniform error, of a JPEG file with steps of its own, and a Gaussian one, of rounding or
-noise. How wide either is, is estimated from the distances themselves, for every class of coefficients.
+noise. How wide either is, is estimated from the distances themselves, for every kind of coefficient in every group of
+blocks. What a second JPEG file has moved to a wrong mark no distance tells: that is an outlier.
 """
 
 import functools
@@ -12,7 +13,7 @@ from scipy.special import ndtr
 BINS = 64  # of distances from 0 to half a step
 WIDTHS = np.concatenate([np.arange(0, 0.8, 0.1), np.arange(0.8, 1.06, 0.05)])  # of the uniform error, in steps
 SIGMAS = np.array([0.02, 0.03, 0.045, 0.065, 0.09, 0.12, 0.16, 0.22, 0.3, 0.4, 0.55])  # of the Gaussian one
-COMMON = 300  # coefficients that all classes together count as where one is estimated
+COMMON = 300  # coefficients that all kinds of a group together count as where one is estimated
 
 
 def soft_values(coefficients, kinds, groups, *, outliers):
@@ -20,10 +21,12 @@ def soft_values(coefficients, kinds, groups, *, outliers):
 
     Args:
         coefficients: float32 array, in steps.
-        classes: uint8 array of the same shape: coefficients of one class are disturbed alike.
+        kinds: uint8 array of the same shape.
+        groups: uint8 array of the same shape: what is of one kind and group is disturbed alike.
+        outliers: float array of shape `(groups, kinds)`: which part of them lies anywhere, 0 to 1.
 
     Returns:
-        float32 array of the same shape: natural logarithm of how many times likelier even is than odd.
+        float32 array of the same shape: natural logarithms of how many times likelier even is than odd.
     """
     nearest = np.rint(coefficients)
     bins = np.minimum((np.abs(coefficients - nearest) * (2 * BINS)).astype("uint8"), BINS - 1)
@@ -31,21 +34,19 @@ def soft_values(coefficients, kinds, groups, *, outliers):
     classes = groups.astype("int32") * num_kinds + kinds
     counts = np.bincount(classes * BINS + bins, minlength=num_groups * num_kinds * BINS)
     counts = counts.reshape(num_groups, num_kinds, BINS)
-    totals = counts.sum(axis=1, keepdims=True)
-    counts = counts + totals * (COMMON / np.maximum(totals.sum(axis=2, keepdims=True), COMMON))
+    common = counts.sum(axis=1, keepdims=True)
+    counts = counts + common * (COMMON / np.maximum(common.sum(axis=2, keepdims=True), COMMON))
     same, other = _likelihoods()
     fits = (np.log(same + other) @ counts.reshape(-1, BINS).T).argmax(axis=0)
-    unknown = np.repeat(np.minimum(outliers, 0.9)[:num_groups], num_kinds)[:, None]
+    unknown = outliers[:num_groups, :num_kinds].reshape(-1, 1)
     same, other = ((1 - unknown) * part[fits] + unknown for part in (same, other))
-    values = np.log(same / other).astype("float32")
-    soft = values[classes, bins]
-    np.negative(soft, out=soft, where=(nearest.astype("int32") & 1).astype(bool))
-    return soft
+    soft = np.log(same / other).astype("float32")[classes, bins]
+    return np.negative(soft, out=soft, where=(nearest.astype("int32") & 1).astype(bool))
 
 
 @functools.cache
 def _likelihoods():
-    """Of every distance, with every pair of widths: that the nearest mark has the right parity, and that it has not."""
+    """Densities at every distance, for every pair of widths, of what has the nearest parity, and of what has not."""
     distances = (np.arange(BINS) + 0.5) / BINS / 2
     width, sigma = (grid.reshape(-1, 1) for grid in np.meshgrid(WIDTHS, SIGMAS))
 

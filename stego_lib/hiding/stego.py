@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stego_lib.hiding import adaptive, filling
+from stego_lib.hiding import adaptive, filling, survival
 from stego_lib.hiding.capacity import (
     BITS,
+    POOR,
+    CapacityError,
     check_bits,
     check_quality,
     check_size,
@@ -21,6 +23,8 @@ from stego_lib.hiding.capacity import (
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload, open_header
 from stego_lib.hiding.seal import encode_passphrase
 from stego_lib.images import (
+    LOSSLESS_SUFFIXES,
+    SURVIVING_SUFFIXES,
     check_output,
     check_photograph,
     decode_image,
@@ -30,7 +34,7 @@ from stego_lib.images import (
     write_file,
 )
 
-POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
+COVER_QUALITY = 38.0  # dB that a cover keeps where the secret has to survive
 
 
 class NothingHiddenError(ValueError):
@@ -42,7 +46,11 @@ class AlteredError(ValueError):
 
 
 class Hidden(NamedTuple):
-    """A stego image, and how good it is: bits a sample and bytes embedded, samples changed, PSNR in dB of both."""
+    """A stego image, and how good it is.
+
+    Bits a sample and bytes embedded, fraction of samples changed, PSNR in dB of both, height and width of the secret as
+    it was hidden.
+    """
 
     stego: np.ndarray
     bits: float
@@ -50,6 +58,18 @@ class Hidden(NamedTuple):
     changed: float
     cover_psnr: float
     secret_psnr: float
+    secret_size: tuple
+
+
+class Revealed(NamedTuple):
+    """What was hidden: the secret, the size it had if it was made smaller, and the part of wrong bits, all corrected.
+
+    Where nothing had to be corrected, because what was hidden does not survive, the part is `None`.
+    """
+
+    secret: np.ndarray
+    original_size: tuple
+    wrong: float
 
 
 def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=False, progress=None):
