@@ -248,7 +248,7 @@ def _hide(cover, secret, passphrase, *, bits, quality, progress, write=None, jpe
     progress.between(0, 1)(1)
     is_full = choice.bits != ADAPTIVE and fill
     rate = choice.bits if is_full else 8 * (len(payload.header) + len(payload.body)) / cover.size
-    changed = np.count_nonzero(stego != cover) / cover.size
+    changed = float(np.mean(stego != cover))
     return Hidden(stego, rate, len(choice.stream), changed, image_psnr(cover, stego), choice.secret_psnr)
 
 
