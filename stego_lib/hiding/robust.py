@@ -23,7 +23,7 @@ from stego_lib.compilation import compiled
 from stego_lib.hiding import error_correction
 from stego_lib.hiding.jpeg_blocks import SIDE, change, coefficients, quantization_tables, unclipped
 from stego_lib.hiding.keyed_order import EVERYBODY, keyed_order
-from stego_lib.hiding.soft_values import soft_values
+from stego_lib.hiding.soft_values import expected_information, soft_values
 from stego_lib.threads import map_chunks
 
 LEVELS = 255  # of how many coefficients carry: a level is a quarter of a coefficient a block of 8x8 pixels
@@ -39,6 +39,7 @@ NEAR = 2  # values from 0 and 255: a pixel so near to them may have been clipped
 GROUPS = (1e-6, 1 / 8, 1 / 2)  # of blocks, by the part of such pixels
 OUTLIERS = np.array([0.0012, 0.0055, 0.01, 0.009])  # of every group with a step of 8, where JPEG was made once,
 DISTRUST = (1, 8, 20)  # and how many times as many there may be where it was made twice
+UNBALANCED = 0.15  # by which the part of odd parities in a header, which is encrypted, may differ from a half
 
 
 class Received:
@@ -188,15 +189,16 @@ def find_headers(stego, length, *, qualities=(*USUAL, *QUALITIES)):
         qualities: Of the designs that are looked for. Defaults to all.
 
     Yields:
-        header: bytes.
+        header: bytes, never the same again.
         distrust: One of `DISTRUST`, with which the header was found, and the body is.
     """
     size = _header_size(stego.shape, length)
     if not size:
         return
     places = _header_places(stego.shape, length)
-    kinds = np.argsort(HEADER_POSITIONS)[np.searchsorted(np.sort(HEADER_POSITIONS), places % 64)].astype("uint8")
-    values, groups, tried = stego.values[places], stego.groups[places // 64], set()
+    order = np.argsort(HEADER_POSITIONS)
+    kinds = order[np.searchsorted(HEADER_POSITIONS, places % 64, sorter=order)].astype("uint8")
+    values, groups, tried, found = stego.values[places], stego.groups[places // 64], set(), set()
     for quality in qualities:
         steps = quantization_tables(quality)[0].reshape(-1)[HEADER_POSITIONS]
         if steps.tobytes() in tried:
@@ -207,13 +209,16 @@ def find_headers(stego, length, *, qualities=(*USUAL, *QUALITIES)):
             soft_values(in_steps, kinds, groups, outliers=_outliers(steps, HEADER_POSITIONS, distrust))
             for distrust in DISTRUST
         ]
-        for soft in choices[:2]:
-            bits = error_correction.decode(soft, 8 * length)
-            if bits is not None:
-                signs = 1 - 2.0 * error_correction.encode(bits, size)
-                surprise = [np.logaddexp(0, -signs * soft).sum() for soft in choices]
-                yield np.packbits(bits).tobytes(), DISTRUST[np.argmin(surprise)]
-                break
+        is_balanced = abs(np.mean(choices[0] < 0) - 0.5) < UNBALANCED
+        if not is_balanced or expected_information(choices[0]) < 8 * length / size / 2:
+            continue  # most are 0, as in any photograph, or hardly one lies on a mark: that is not the design
+        bits = error_correction.decode(choices[0], 8 * length)
+        if bits is None:
+            bits = error_correction.decode(choices[1], 8 * length)
+        if bits is not None and (header := np.packbits(bits).tobytes()) not in found:
+            found.add(header)
+            signs = 1 - 2.0 * error_correction.encode(bits, size)
+            yield header, DISTRUST[np.argmin([np.logaddexp(0, -signs * soft).sum() for soft in choices])]
 
 
 def extract_body(stego, header, length, *, quality, level, seed, distrust):

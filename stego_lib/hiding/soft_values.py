@@ -8,7 +8,7 @@ blocks. What a second JPEG file has moved to a wrong mark no distance tells: tha
 import functools
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import entr, ndtr
 
 BINS = 64  # of distances from 0 to half a step
 WIDTHS = np.concatenate([np.arange(0, 0.8, 0.1), np.arange(0.8, 1.06, 0.05)])  # of the uniform error, in steps
@@ -42,6 +42,19 @@ def soft_values(coefficients, kinds, groups, *, outliers):
     same, other = ((1 - unknown) * part[fits] + unknown for part in (same, other))
     soft = np.log(same / other).astype("float32")[classes, bins]
     return np.negative(soft, out=soft, where=(nearest.astype("int32") & 1).astype(bool))
+
+
+def expected_information(soft):
+    """Estimates how much the soft values tell, if they are right.
+
+    Args:
+        soft: float32 array.
+
+    Returns:
+        Number of bits for each of them, 0 to 1.
+    """
+    likely = 1 / (1 + np.exp(-np.abs(soft)))
+    return 1 - float(np.mean(entr(likely) + entr(1 - likely))) / np.log(2)
 
 
 @functools.cache

@@ -11,7 +11,6 @@ from stego_lib.hiding import adaptive, filling, survival
 from stego_lib.hiding.capacity import (
     BITS,
     POOR,
-    CapacityError,
     check_bits,
     check_quality,
     check_size,
@@ -31,6 +30,7 @@ from stego_lib.images import (
     encode_image,
     image_psnr,
     read_image,
+    resized,
     write_file,
 )
 
@@ -72,7 +72,19 @@ class Revealed(NamedTuple):
     wrong: float
 
 
-def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=False, progress=None):
+def hide(
+    cover,
+    secret,
+    passphrase=None,
+    *,
+    bits=None,
+    quality=None,
+    survive=None,
+    cover_quality=None,
+    shrink=False,
+    details=False,
+    progress=None,
+):
     """Hides a photograph in another one of any size.
 
     The secret is compressed, sealed with the passphrase, and embedded: adaptively, by few changes of 1 where the cover
@@ -89,6 +101,11 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=Fal
             embedding has room for that; else the fewest low bits are filled that are enough for it, or 4.
         quality: PSNR in dB at which the secret shall come back. No more is embedded than that takes; fewer changes are
             harder to detect. Defaults to `None`.
+        survive: JPEG quality from 30 to 95. The secret survives when the stego image is saved as JPEG of this quality
+            or a better one, once or twice; it comes back as well as there is room for. Such images are easily detected.
+            Defaults to `None`: it survives in lossless files only.
+        cover_quality: PSNR in dB that the cover keeps where the secret has to survive. Defaults to `None`, 38 dB.
+        shrink: Whether a secret that would survive at less than 28 dB is made smaller instead. Defaults to `False`.
         details: Whether to return more than the image. Defaults to `False`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
@@ -96,7 +113,7 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=Fal
         The stego image, uint8 array of the cover's shape, to be kept in a lossless file; with `details`, `Hidden`.
 
     Raises:
-        CapacityError: If the secret does not fit into the cover.
+        CapacityError: If the secret does not fit into the cover, or would not survive in it.
         TypeError: If the passphrase is neither a string nor `None`.
         ValueError: If an argument is wrong.
 
@@ -107,33 +124,49 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=Fal
     >>> reveal(stego, "correct horse battery staple").shape
     (100, 150, 3)
     """
-    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, progress=progress)
+    how = {"bits": bits, "quality": quality, "survive": survive, "cover_quality": cover_quality, "shrink": shrink}
+    hidden = _hide(cover, secret, passphrase, **how, progress=progress)
     return hidden if details else hidden.stego
 
 
-def reveal(stego, passphrase=None, *, progress=None):
+def reveal(stego, passphrase=None, *, details=False, progress=None):
     """Reveals a photograph that `hide` has hidden.
 
     Args:
-        stego: uint8 array of shape `(height, width, 3)`, exactly as `hide` returned it.
+        stego: uint8 array of shape `(height, width, 3)`, exactly as `hide` returned it, or what became of it if it was
+            hidden to survive.
         passphrase: The one that it was hidden with. Defaults to `None`.
+        details: Whether to return more than the image. Defaults to `False`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
     Returns:
-        The secret, uint8 array of shape `(height, width, 3)`.
+        The secret, uint8 array of shape `(height, width, 3)`; with `details`, `Revealed`.
 
     Raises:
         NothingHiddenError: If nothing is hidden, or it was hidden with another passphrase.
-        AlteredError: If the image was altered since.
+        AlteredError: If the image was altered since, more than the secret survives.
         ValueError: If the image was made by a newer version, or the array is of another kind.
     """
     encode_passphrase(passphrase)
-    data = _extract(check_photograph("stego", stego), passphrase)
-    return codec().decode(data, max_pixels=max_pixels(stego.shape), progress=progress)
+    found = _find(check_photograph("stego", stego), passphrase)
+    secret = codec().decode(found.stream, max_pixels=max_pixels(stego.shape), progress=progress)
+    return Revealed(secret, found.original_size, found.wrong) if details else secret
 
 
 def hide_file(
-    cover_path, secret_path, output_path, passphrase=None, *, bits=None, quality=None, overwrite=False, progress=None
+    cover_path,
+    secret_path,
+    output_path,
+    passphrase=None,
+    *,
+    bits=None,
+    quality=None,
+    survive=None,
+    cover_quality=None,
+    fit=None,
+    shrink=False,
+    overwrite=False,
+    progress=None,
 ):
     """Hides a photograph file in another one.
 
@@ -143,10 +176,15 @@ def hide_file(
     Args:
         cover_path: Path of the cover: JPEG, PNG, WebP, AVIF, TIFF or BMP.
         secret_path: Path of the secret, likewise.
-        output_path: Path of the stego image: `.png`, or another lossless format.
+        output_path: Path of the stego image: `.png`, or another lossless format; `.jpg` too if the secret is to survive.
         passphrase: As of `hide`.
         bits: As of `hide`.
         quality: As of `hide`.
+        survive: As of `hide`.
+        cover_quality: As of `hide`.
+        fit: The most pixels that the longer side of the stego image may have: a larger cover is made smaller first, so
+            that a service that would do so has no need to. Defaults to `None`, the cover keeps its size.
+        shrink: As of `hide`.
         overwrite: Whether an existing file may be replaced; never the cover or the secret. Defaults to `False`.
         progress: As of `hide`.
 
@@ -159,7 +197,8 @@ def hide_file(
         ValueError: If a file is not a whole image, the format of the output would destroy the secret, or an argument
             is wrong.
     """
-    check_files(output_path, cover_path, secret_path, overwrite=overwrite)
+    suffixes = LOSSLESS_SUFFIXES if survive is None else SURVIVING_SUFFIXES
+    check_files(output_path, cover_path, secret_path, suffixes=suffixes, overwrite=overwrite)
     written = []
 
     def write(stego):
@@ -168,47 +207,51 @@ def hide_file(
 
     cover, secret, content = read_image(cover_path), read_image(secret_path), Path(secret_path).read_bytes()
     jpeg = content if content.startswith(b"\xff\xd8") else None
-    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, progress=progress, write=write, jpeg=jpeg)
+    how = {"bits": bits, "quality": quality, "survive": survive, "cover_quality": cover_quality, "shrink": shrink}
+    cover = cover if fit is None else resized(cover, fit)
+    hidden = _hide(cover, secret, passphrase, **how, progress=progress, write=write, jpeg=jpeg)
     write_file(output_path, written[0], overwrite=overwrite)
     return hidden
 
 
-def reveal_file(stego_path, output_path, passphrase=None, *, overwrite=False, progress=None):
+def reveal_file(stego_path, output_path, passphrase=None, *, details=False, overwrite=False, progress=None):
     """Reveals the photograph that is hidden in a file.
 
     Args:
-        stego_path: Path of the file that `hide_file` wrote.
+        stego_path: Path of the file that `hide_file` wrote, or of what became of it if it was to survive.
         output_path: Path of the revealed image: `.png`, or another lossless format.
         passphrase: As of `reveal`.
+        details: As of `reveal`.
         overwrite: Whether an existing file may be replaced; never the stego image. Defaults to `False`.
         progress: As of `reveal`.
 
     Returns:
-        The secret, uint8 array of shape `(height, width, 3)`.
+        As `reveal`.
 
     Raises:
         NothingHiddenError: If nothing is hidden, or it was hidden with another passphrase.
-        AlteredError: If the image was altered since.
+        AlteredError: If the image was altered since, more than the secret survives.
         OSError: If a file cannot be read or written, or exists.
         ValueError: If the file is not a whole image, was made by a newer version, or the output is not lossless.
     """
     check_files(output_path, stego_path, overwrite=overwrite)
-    revealed = reveal(read_image(stego_path, as_stored=True), passphrase, progress=progress)
-    write_file(output_path, encode_image(revealed, output_path), overwrite=overwrite)
-    return revealed
+    revealed = reveal(read_image(stego_path, as_stored=True), passphrase, details=True, progress=progress)
+    write_file(output_path, encode_image(revealed.secret, output_path), overwrite=overwrite)
+    return revealed if details else revealed.secret
 
 
-def check_files(output_path, *inputs, overwrite):
+def check_files(output_path, *inputs, suffixes=LOSSLESS_SUFFIXES, overwrite):
     """Makes sure that there are input files, and that the output may be written.
 
     Args:
         output_path: Path of the output.
         *inputs: Paths of the inputs.
+        suffixes: As of `check_output`. Defaults to those of lossless formats.
         overwrite: Whether an existing file may be replaced; never an input.
 
     Raises:
         OSError: If an input or the folder of the output does not exist, or the output exists and may not be replaced.
-        ValueError: If the format of the output is not lossless, or the output is an input.
+        ValueError: If the format of the output is none of those, or the output is an input.
     """
     output_path = Path(output_path)
     for path in inputs:
@@ -216,30 +259,61 @@ def check_files(output_path, *inputs, overwrite):
             raise FileNotFoundError(f"There is no file {path}.")
         if output_path.exists() and output_path.samefile(path):
             raise ValueError(f"{output_path} is the input itself: choose another name for the output.")
-    check_output(output_path, overwrite=overwrite)
+    check_output(output_path, suffixes=suffixes, overwrite=overwrite)
     if not output_path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output_path.parent}.")
 
 
-def _hide(cover, secret, passphrase, *, bits, quality, progress, write=None, jpeg=None):
+def _hide(
+    cover,
+    secret,
+    passphrase,
+    *,
+    bits,
+    quality,
+    survive,
+    cover_quality,
+    shrink,
+    progress,
+    write=np.copy,
+    jpeg=None,
+):
     """Hides, and compares with what is read from what `write` returns."""
     encode_passphrase(passphrase)  # raises what is wrong with it before anything takes time
     cover, secret = check_photograph("cover", cover), check_photograph("secret", secret)
     check_bits(bits)
     check_quality(quality)
     check_size(secret, cover)
+    if survive is None and (cover_quality is not None or shrink):
+        raise ValueError("`cover_quality` and `shrink` are for a secret that has to survive: `survive=75` says what.")
+    if survive is not None and bits is not None:
+        raise ValueError("`bits` are for a secret that does not survive: leave them out, or `survive`.")
     if (cover == cover[..., :1]).all():
         warnings.warn(
             "The cover is grey, and the stego image has a little colour, which is easily noticed: take one in colour.",
             stacklevel=3,
         )
     progress = _Progress(progress)
+    if survive is not None:
+        cover_quality = COVER_QUALITY if cover_quality is None else cover_quality
+        return _hide_surviving(
+            cover,
+            secret,
+            passphrase,
+            survive=survive,
+            cover_quality=cover_quality,
+            quality=quality,
+            shrink=shrink,
+            jpeg=jpeg,
+            write=write,
+            progress=progress.between(0, 1),
+        )
     choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
     payload = make_payload(choice.stream, passphrase, bits=choice.bits)
     # Noise in all samples hides how much is used; but what comes back exactly has no use for more.
     fill = quality is None and math.isfinite(choice.secret_psnr)
     stego = _embed(cover, payload, bits=choice.bits, fill=fill, progress=progress.between(0.6, 0.95))
-    if _extract(write(stego) if write else stego, passphrase) != choice.stream:
+    if _find(write(stego), passphrase).stream != choice.stream:
         raise AlteredError("What was written is not what is read from it.")
     if choice.secret_psnr < POOR and quality is None:
         warnings.warn(
@@ -249,7 +323,41 @@ def _hide(cover, secret, passphrase, *, bits, quality, progress, write=None, jpe
     is_full = choice.bits != ADAPTIVE and fill
     rate = choice.bits if is_full else 8 * (len(payload.header) + len(payload.body)) / cover.size
     changed = float(np.mean(stego != cover))
-    return Hidden(stego, rate, len(choice.stream), changed, image_psnr(cover, stego), choice.secret_psnr)
+    return Hidden(
+        stego, rate, len(choice.stream), changed, image_psnr(cover, stego), choice.secret_psnr, secret.shape[:2]
+    )
+
+
+def _hide_surviving(cover, secret, passphrase, *, survive, cover_quality, quality, shrink, jpeg, write, progress):
+    survival.check_design(survive, cover_quality)
+    hidden = survival.hide_surviving(
+        cover,
+        secret,
+        passphrase,
+        survive=survive,
+        cover_quality=cover_quality,
+        quality=quality,
+        shrink=shrink,
+        jpeg=jpeg,
+        write=write,
+        progress=progress,
+    )
+    if _find(hidden.stego, passphrase).stream != hidden.stream:
+        raise AlteredError("What was written is not what is read from it.")
+    if hidden.secret_psnr < POOR and quality is None:
+        height, width = survival.shrunk(secret, len(hidden.stream)).shape[:2]
+        warnings.warn(
+            f"The secret will come back at only {hidden.secret_psnr:.1f} dB: take a larger cover, or a secret of about "
+            f"{width}x{height} pixels; `shrink=True` makes it so small.",
+            stacklevel=4,
+        )
+    progress(1)
+    embedded = 8 * (HEADER + len(hidden.stream)) / cover.size
+    changed = np.count_nonzero(hidden.stego != cover) / cover.size
+    cover_psnr = image_psnr(cover, hidden.stego)
+    return Hidden(
+        hidden.stego, embedded, len(hidden.stream), changed, cover_psnr, hidden.secret_psnr, hidden.secret_size
+    )
 
 
 class _Progress:
@@ -274,8 +382,8 @@ def _embed(cover, payload, *, bits, fill, progress):
     return filling.embed(cover, payload.header, payload.body, bits=bits, seed=payload.seed, fill=fill)
 
 
-def _extract(stego, passphrase):
-    """The stream that is hidden in an image."""
+def _find(stego, passphrase):
+    """The stream that is hidden in an image, and how it was found: the lossless ways come first."""
     for extract_sealed in (_sealed_in_texture, _sealed_in_residues):
         header, body = extract_sealed(stego, passphrase)
         if header is not None:
@@ -284,7 +392,15 @@ def _extract(stego, passphrase):
                 raise AlteredError(
                     "A secret is hidden in this image, but the image was altered since: it cannot be revealed."
                 )
-            return stream
+            return survival.Found(stream, None, None)
+    header, found = survival.find_surviving(stego, passphrase)
+    if found is not None:
+        return found
+    if header is not None:
+        raise AlteredError(
+            "A secret is hidden in this image, but the image was altered since, more than it survives: it cannot be "
+            "revealed."
+        )
     raise NothingHiddenError(
         "Nothing is hidden in this image, or it was hidden with another passphrase, or the image was altered since."
     )
