@@ -1,0 +1,162 @@
+"""The embedding in JPEG files: bytes in few changes by 1 of their quantized coefficients, and out again.
+
+Every coefficient gets a cost by UERD: its quantization step, divided by how much there is in its block and in the blocks
+around it. All may change, also those that are 0 and the mean of a block: where a block is busy, the cheapest changes
+are at small steps, whatever is there, and to spare the zeros would make their number tell. Syndrome-trellis codes
+embed with nearly the least total cost, and whoever extracts does not need the costs. The header is in coefficients that
+need no key, the body in all others, in an order that the seed decides.
+
+Rates are bits per nonzero AC coefficient of the cover, as everywhere in the field.
+
+Reference:
+    [Guo, Ni, Su, Tang and Shi, 2015](https://doi.org/10.1109/TIFS.2015.2473815) (UERD)
+"""
+
+import math
+
+import cv2
+import numpy as np
+
+from stego_lib.hiding.filling import EVERYBODY
+from stego_lib.hiding.keyed_order import keyed_order
+from stego_lib.hiding.syndrome_trellis import embed_ternary, extract_ternary
+
+MOST = 0.5  # bits per nonzero AC coefficient
+LARGEST = 1023  # of 8 bits a sample, no coefficient is greater, and only few decoders read one
+# Of the header: coefficients for a byte, and the part of all of them, if that is more; but no more than are of use.
+LEAST_WIDTH, PART, LARGEST_WIDTH = 10, 4, 2048
+NEIGHBOURS = np.array([[1, 1, 1], [1, 4, 1], [1, 1, 1]], "float32") / 4
+
+
+def uerd_costs(jpeg):
+    """Computes what it costs to change a coefficient by 1.
+
+    Args:
+        jpeg: `JPEGFile`.
+
+    Returns:
+        float32 array of the shape of `jpeg.blocks`, more than 0; infinite where a block and all around it are flat, and
+        in blocks that only fill up.
+    """
+    costs = np.full(jpeg.blocks.shape, np.inf, "float32")
+    for component in jpeg.components:
+        steps = component.quantization.astype("float32")
+        magnitudes = np.abs(_picture(component, jpeg.blocks))
+        energy = np.ascontiguousarray(magnitudes[..., 1:] @ steps[1:])
+        energy = cv2.filter2D(energy, -1, NEIGHBOURS, borderType=cv2.BORDER_REFLECT)
+        dearness = np.append((steps[1] + steps[8]) / 2, steps[1:])
+        with np.errstate(divide="ignore"):
+            _picture(component, costs)[:] = dearness / energy[..., None]
+        # What fills up repeats the mean of the block before it, which has to stay as it is.
+        if component.width > component.columns:
+            _picture(component, costs)[:, -1, 0] = np.inf
+        if component.height > component.rows:
+            _picture(component, costs)[-1, :, 0] = np.inf
+    return costs
+
+
+def num_nonzero(jpeg):
+    """Counts the AC coefficients that are not 0.
+
+    Args:
+        jpeg: `JPEGFile`.
+
+    Returns:
+        Integer.
+    """
+    return sum(
+        int(np.count_nonzero(_picture(component, jpeg.blocks)[..., 1:])) for component in jpeg.components
+    )
+
+
+def capacity_bytes(jpeg, header, *, rate=MOST):
+    """Computes how long the body may be.
+
+    Args:
+        jpeg: `JPEGFile`, the cover.
+        header: Length of the header in bytes.
+        rate: Bits per nonzero AC coefficient, of header and body together. Defaults to `MOST`.
+
+    Returns:
+        Number of bytes; negative where not even the header fits.
+    """
+    return math.floor(rate * num_nonzero(jpeg) / 8) - header
+
+
+def embed(jpeg, header, body, *, seed, progress=None):
+    """Embeds a header at places that need no key, and a body at the others, in an order that the seed decides.
+
+    Args:
+        jpeg: `JPEGFile`, the cover.
+        header: bytes.
+        body: bytes.
+        seed: 32 bytes.
+        progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
+
+    Returns:
+        int16 array of the shape of `jpeg.blocks`; no coefficient has changed by more than 1.
+
+    Raises:
+        ValueError: If header and body do not fit.
+    """
+    costs, stego = uerd_costs(jpeg).reshape(-1), jpeg.blocks.flatten()
+    in_header = _header_places(stego.size, len(header))
+    stego[in_header] = _embedded(stego[in_header], costs[in_header], header, seed=EVERYBODY)
+    in_body = np.ones(stego.size, bool)
+    in_body[in_header] = False
+    costs = costs[in_body]
+    stego[in_body] = _embedded(stego[in_body], costs, body, seed=seed, progress=progress)
+    return stego.reshape(jpeg.blocks.shape)
+
+
+def extract_header(jpeg, length):
+    """Extracts what is where a header would be.
+
+    Args:
+        jpeg: `JPEGFile`.
+        length: Of the header in bytes.
+
+    Returns:
+        bytes, or `None` where not even a header fits.
+    """
+    if jpeg.blocks.size < 2 * LEAST_WIDTH * length:
+        return None
+    places = _header_places(jpeg.blocks.size, length)
+    return extract_ternary(jpeg.blocks.reshape(-1)[places], length, seed=EVERYBODY)
+
+
+def extract_body(jpeg, header, length, *, seed):
+    """Extracts a body.
+
+    Args:
+        jpeg: `JPEGFile`.
+        header: Length of the header in bytes.
+        length: Of the body in bytes.
+        seed: 32 bytes.
+
+    Returns:
+        bytes.
+
+    Raises:
+        ValueError: If so few coefficients can not hold a body of this length.
+    """
+    coefficients = np.delete(jpeg.blocks.reshape(-1), _header_places(jpeg.blocks.size, header))
+    return extract_ternary(coefficients, length, seed=seed)
+
+
+def _picture(component, blocks):
+    """The blocks of a component that hold the picture: a view of shape `(rows, columns, 64)`."""
+    stop = component.start + component.height * component.width
+    whole = blocks[component.start : stop].reshape(component.height, component.width, 64)
+    return whole[: component.rows, : component.columns]
+
+
+def _embedded(coefficients, costs, message, *, seed, progress=None):
+    down = np.where(coefficients <= -LARGEST, np.float32(np.inf), costs)
+    up = np.where(coefficients >= LARGEST, np.float32(np.inf), costs)
+    return embed_ternary(coefficients, down, up, message, seed=seed, progress=progress)
+
+
+def _header_places(size, length):
+    count = min(max(size // PART, LEAST_WIDTH * length), LARGEST_WIDTH * length)
+    return keyed_order(size, EVERYBODY, count=count)
