@@ -12,11 +12,10 @@ PUBLIC = {  # names by the modules they are in, which are imported when they are
     "codec.codec": ["Codec", "TooFewBytesError", "load_codec"],
     "codec.training": ["train_codec"],
     "data": ["PairDataset", "find_div2k", "find_photographs", "load_pairs", "load_photographs"],
+    "hiding.capacity": ["CapacityError", "capacity"],
     "hiding.stego": [
         "AlteredError",
-        "CapacityError",
         "NothingHiddenError",
-        "capacity",
         "hide",
         "hide_file",
         "reveal",

@@ -28,10 +28,10 @@ def run_hide(options):
             overwrite=options.force,
             progress=report,
         )
-    bits = "1 bit" if hidden.bits == 1 else f"{hidden.bits} bits"
     print(
         f"{options.output}: cover {hidden.cover_psnr:.1f} dB, secret {_shown(hidden.secret_psnr)}; "
-        f"{hidden.num_bytes} bytes hidden, {bits} a sample."
+        f"{hidden.num_bytes} bytes hidden, {_rate(hidden.bits)} a sample, "
+        f"{_percent(hidden.changed)} of the samples changed."
     )
     if passphrase is None:
         print("There is no passphrase: everybody who has this program can reveal the secret.")
@@ -91,17 +91,17 @@ def run_reveal(options):
 
 def run_capacity(options):
     """Prints what a cover offers."""
-    from stego_lib.hiding.stego import capacity
+    from stego_lib.hiding.capacity import capacity
     from stego_lib.images import read_image
 
     cover, secret = read_image(options.cover), read_image(options.secret) if options.secret else None
     with loading():
         rows = capacity(cover, secret, quality=options.quality)
-    print(f"bits a sample  {'bytes' if options.quality else 'room, bytes':<11}    cover      secret")
-    for bits, num_bytes, cover_psnr, secret_psnr in rows:
+    print(f"bits a sample  {'bytes' if options.quality else 'room, bytes':<11}  changed    cover      secret")
+    for bits, num_bytes, changed, cover_psnr, secret_psnr in rows:
         expected = "over 55 dB" if 55 < secret_psnr < math.inf else _shown(secret_psnr)
         expected = "no room" if math.isnan(secret_psnr) else expected
-        print(f"{bits:13} {num_bytes:>12}  {cover_psnr:.1f} dB  {expected:>10}")
+        print(f"{bits:13} {num_bytes:>12}  {_percent(changed):>7}  {cover_psnr:.1f} dB  {expected:>10}")
 
 
 def _passphrase(options, *, new=False):
@@ -129,6 +129,14 @@ def _passphrase(options, *, new=False):
     if again != passphrase:
         raise ValueError("The two passphrases are not the same.")
     return passphrase
+
+
+def _rate(bits):
+    return "1 bit" if bits == 1 else f"{bits:.2g} bits"
+
+
+def _percent(part):
+    return f"{100 * part:.3g} %"
 
 
 def _shown(psnr):

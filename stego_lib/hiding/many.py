@@ -15,7 +15,7 @@ from stego_lib.paths import sentence, write_file
 from stego_lib.threads import num_threads
 
 COLUMNS = ("cover", "secret", "output")
-MEASURED = ("bits", "num_bytes", "cover_psnr", "secret_psnr")
+MEASURED = ("bits", "num_bytes", "changed", "cover_psnr", "secret_psnr")
 REPORTED = (*COLUMNS, "status", *MEASURED, "message")
 WORKER = {  # one thread, and no GPU: they would fight for its memory
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -48,7 +48,8 @@ def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None
 
     Returns:
         List of dictionaries, one for every row: `cover`, `secret`, `output`, `status` (`"hidden"`, `"exists"` or
-        `"failed"`), `message`, `bits`, `num_bytes`, and `cover_psnr` and `secret_psnr` in dB.
+        `"failed"`), `message`, `bits` a sample, `num_bytes`, `changed`, the fraction of the samples
+        that were changed, and `cover_psnr` and `secret_psnr` in dB.
 
     Raises:
         ValueError: If the list is no CSV file, lists no pairs or lacks a column or a value, two of its rows write the
@@ -187,5 +188,6 @@ def _hide_one(paths, how):
     except Exception as error:  # whatever it is, the other pairs go on
         return {"status": "failed", "message": sentence(error)}
     measured = {name: getattr(hidden, name) for name in MEASURED}
+    measured |= {name: f"{measured[name]:.4g}" for name in ("bits", "changed")}
     measured |= {name: f"{measured[name]:.2f}" for name in ("cover_psnr", "secret_psnr")}
     return measured | {"status": "hidden", "message": " ".join(str(warning.message) for warning in caught)}
