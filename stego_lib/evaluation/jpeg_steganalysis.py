@@ -1,7 +1,7 @@
 """What tells JPEG files with something hidden from others: features, and what old tools do, to compare with."""
 
-import numpy as np
 import cv2
+import numpy as np
 
 from stego_lib.compilation import compiled
 from stego_lib.hiding.jpeg_scans import ZIGZAG

@@ -1,6 +1,6 @@
 """The embedding in JPEG files: bytes in few changes by 1 of their quantized coefficients, and out again.
 
-Every coefficient gets a cost by UERD: its quantization step, divided by how much there is in its block and in the blocks
+Every coefficient gets a cost by UERD: its quantization step, divided by how much there is in its block and in those
 around it. All may change, also those that are 0 and the mean of a block: in a busy block the cheapest changes are where
 steps are small, whatever is there now. Syndrome-trellis codes embed with nearly the least total cost, and whoever
 extracts does not need the costs. The header is in coefficients that need no key, the body in others, in an order that
@@ -18,18 +18,18 @@ import math
 import cv2
 import numpy as np
 
-from stego_lib.hiding.filling import EVERYBODY
 from stego_lib.hiding.jpeg_scans import ZIGZAG
-from stego_lib.hiding.keyed_order import keyed_order
-from stego_lib.hiding.syndrome_trellis import _temperature as temperature_of_rate
+from stego_lib.hiding.keyed_order import EVERYBODY, keyed_order
 from stego_lib.hiding.syndrome_trellis import embed_ternary, extract_ternary
+from stego_lib.hiding.temperature import temperature_of_rate
 
 MOST = 0.6  # bits per nonzero AC coefficient; with more the files grow by more than 2 %
 LARGEST = 1023  # of 8 bits a sample, no coefficient is greater, and only few decoders read one
 # Of the header: coefficients for a byte, and the part of all of them, if that is more; but no more than are of use.
 LEAST_WIDTH, PART, LARGEST_WIDTH = 10, 4, 2048
 BEHIND = 0.005  # of all changes would be behind the band
-LOOKED = 2**13  # blocks, about, that tell it
+LOOKED, STRIDE = 2**13, 7  # blocks, about, that tell it; and every which of them tells the temperature
+IN_COLOURS = 1, (0.344**2 + 1.772**2) / 3, (1.402**2 + 0.714**2) / 3  # what errors of the components do to RGB
 NEIGHBOURS = np.array([[1, 1, 1], [1, 4, 1], [1, 1, 1]], "float32") / 4
 
 
@@ -69,9 +69,7 @@ def num_nonzero(jpeg):
     Returns:
         Integer.
     """
-    return sum(
-        int(np.count_nonzero(_picture(component, jpeg.blocks)[..., 1:])) for component in jpeg.components
-    )
+    return sum(int(np.count_nonzero(_picture(component, jpeg.blocks)[..., 1:])) for component in jpeg.components)
 
 
 def capacity_bytes(jpeg, header, *, rate=MOST):
@@ -99,10 +97,29 @@ def choose_band(jpeg, num_bytes):
         Integer, 1 to 64.
     """
     costs = uerd_costs(jpeg)[:: max(1, len(jpeg.blocks) // LOOKED)]
-    temperature = temperature_of_rate([costs, costs], 8 * num_bytes / jpeg.blocks.size)
-    weights = 2 * np.exp(-costs / temperature)
-    changes = np.cumsum((weights / (1 + weights)).mean(axis=0)[ZIGZAG])
+    changes = np.cumsum(_change_rates(costs, 8 * num_bytes / jpeg.blocks.size).mean(axis=0)[ZIGZAG])
     return int(np.searchsorted(changes, (1 - BEHIND) * changes[-1])) + 1
+
+
+def expected_effect(jpeg, num_bytes):
+    """Computes what embedding would do to a cover, without doing it.
+
+    Args:
+        jpeg: `JPEGFile`, the cover.
+        num_bytes: Length of header and body together.
+
+    Returns:
+        The fraction of the coefficients that change, and the mean squared error of red, green and blue values.
+    """
+    rates = _change_rates(uerd_costs(jpeg), 8 * num_bytes / jpeg.blocks.size)
+    errors = [np.mean(_picture(part, rates) * part.quantization**2) for part in jpeg.components]
+    return rates.mean(), np.dot(errors, IN_COLOURS[: len(errors)])
+
+
+def _change_rates(costs, rate):
+    """How likely the best of all codes changes each coefficient, where all together carry so many bits each."""
+    weights = 2 * np.exp(-costs / np.float32(temperature_of_rate([costs[::STRIDE], costs[::STRIDE]], rate)))
+    return weights / (1 + weights)
 
 
 def embed(jpeg, header, body, *, band, seed, progress=None):

@@ -5,6 +5,7 @@ Huffman table that is the best one for the symbols of the file is made anew, and
 only if it lacks a symbol.
 """
 
+import math
 import re
 import struct
 from typing import NamedTuple
@@ -13,17 +14,10 @@ import numpy as np
 
 from stego_lib.formats import UnsupportedFileError
 from stego_lib.hiding import jpeg_huffman as huffman
-from stego_lib.hiding.jpeg_scans import (
-    READ_AHEAD,
-    TABLES,
-    ZIGZAG,
-    Scan,
-    count_symbols,
-    decode_scan,
-    encode_tokens,
-    make_tokens,
-)
+from stego_lib.hiding.jpeg_scans import READ_AHEAD, TABLES, ZIGZAG, Scan, decode_scan
+from stego_lib.hiding.jpeg_tokens import count_symbols, encode_tokens, make_tokens
 
+JPEG_SIGNATURE = b"\xff\xd8\xff"
 START, END, START_OF_SCAN, QUANTIZATION, HUFFMAN, RESTART_INTERVAL = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD  # markers
 BASELINE, EXTENDED, PROGRESSIVE = 0xC0, 0xC1, 0xC2  # frames that can be read; the others are what follows
 LOSSLESS, HIERARCHICAL, ARITHMETIC = (0xC3, 0xF7), (0xC5, 0xC6, 0xC7, 0xDE), (0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
@@ -179,10 +173,10 @@ def _components(frame, steps):
     most_rows, most_columns = (max(component[i] for component in frame.components) for i in (1, 2))
     components, start = [], 0
     for _, vertical, horizontal, table in frame.components:
-        rows = -(-(-(-frame.height * vertical // most_rows)) // 8)
-        columns = -(-(-(-frame.width * horizontal // most_columns)) // 8)
-        height = -(-frame.height // (8 * most_rows)) * vertical
-        width = -(-frame.width // (8 * most_columns)) * horizontal
+        rows = math.ceil(math.ceil(frame.height * vertical / most_rows) / 8)
+        columns = math.ceil(math.ceil(frame.width * horizontal / most_columns) / 8)
+        height = math.ceil(frame.height / (8 * most_rows)) * vertical
+        width = math.ceil(frame.width / (8 * most_columns)) * horizontal
         shape = (rows, columns, height, width, vertical, horizontal)
         components.append(Component(start, *shape, steps.get(table)))
         start += height * width
@@ -197,7 +191,7 @@ def _read_scan_header(body, frame, interval):
     pairs = [(body[i], body[i + 1]) for i in range(1, 1 + 2 * body[0], 2)]
     identifiers = [component[0] for component in frame.components]
     numbers = [identifiers.index(identifier) for identifier, _ in pairs]
-    dc, ac = (np.array(table, "int64") for table in zip(*((byte >> 4, 4 + (byte & 15)) for _, byte in pairs)))
+    dc, ac = np.array([(byte >> 4, 4 + (byte & 15)) for _, byte in pairs], "int64").T.copy()
     band = (0, 63, 0, 0)
     if frame.marker == PROGRESSIVE:
         first, last, bits = body[1 + 2 * len(pairs) :]

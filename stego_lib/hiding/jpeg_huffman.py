@@ -1,4 +1,4 @@
-"""Huffman tables of JPEG files: how codes follow from them, and the best ones for given symbols, as libjpeg makes them."""
+"""Huffman tables of JPEG files: their codes, and the best tables for given symbols, as libjpeg makes them."""
 
 import struct
 from typing import NamedTuple
@@ -49,7 +49,9 @@ def write_tables(tables):
     Returns:
         bytes of the segment, with marker and length.
     """
-    content = b"".join(bytes([number // 4 << 4 | number % 4]) + table.counts + table.symbols for number, table in tables)
+    content = b"".join(
+        bytes([number // 4 << 4 | number % 4]) + table.counts + table.symbols for number, table in tables
+    )
     return b"\xff\xc4" + struct.pack(">H", len(content) + 2) + content
 
 
