@@ -15,7 +15,7 @@ from stego_lib.formats import UnsupportedFileError, decode, has_more_pictures, o
 from stego_lib.paths import check_folder, write_file
 
 LOSSLESS_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
-SURVIVING_SUFFIXES = (*LOSSLESS_SUFFIXES, ".jpg", ".jpeg")
+JPEG_SUFFIXES = (".jpg", ".jpeg")
 MAX_PIXELS = 2**27
 TOO_LARGE = "more than the limit of 134 megapixels (2**27 pixels); make it smaller"
 
@@ -115,7 +115,7 @@ def check_output(path, *, suffixes=LOSSLESS_SUFFIXES, overwrite=False):
 
     Args:
         path: Path of the file.
-        suffixes: Of the formats in which what it holds survives. Defaults to the lossless ones.
+        suffixes: Those that the file may have. Defaults to those of lossless formats.
         overwrite: Whether an existing file may be replaced. Defaults to `False`.
 
     Raises:
@@ -125,8 +125,10 @@ def check_output(path, *, suffixes=LOSSLESS_SUFFIXES, overwrite=False):
     """
     path = Path(path)
     if path.suffix.lower() not in suffixes:
-        kind = "lossless files" if suffixes == LOSSLESS_SUFFIXES else "such files"
-        raise ValueError(f"Cannot write {path}: a hidden photograph survives only in {kind}, {', '.join(suffixes)}.")
+        raise ValueError(
+            f"Cannot write {path}: a hidden photograph survives only in lossless files, {', '.join(LOSSLESS_SUFFIXES)}"
+            f"{', or in a .jpg of a cover that is one' if '.jpg' in suffixes else ''}."
+        )
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder.")
     if path.exists() and not overwrite:

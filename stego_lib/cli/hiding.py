@@ -14,8 +14,10 @@ VARIABLE = "STEGO_LIB_PASSPHRASE"
 def run_hide(options):
     """Hides a photograph."""
     from stego_lib.hiding.stego import check_files, hide_file
+    from stego_lib.images import JPEG_SUFFIXES, LOSSLESS_SUFFIXES
 
-    check_files(options.output, options.cover, options.secret, overwrite=options.force)
+    suffixes = LOSSLESS_SUFFIXES + JPEG_SUFFIXES
+    check_files(options.output, options.cover, options.secret, overwrite=options.force, suffixes=suffixes)
     passphrase = _passphrase(options, new=True)
     with progress("Hiding") as report:
         hidden = hide_file(
@@ -25,13 +27,16 @@ def run_hide(options):
             passphrase,
             bits=options.bits,
             quality=options.quality,
+            keep_metadata=options.keep_metadata,
             overwrite=options.force,
             progress=report,
         )
+    is_jpeg = Path(options.output).suffix.lower() in JPEG_SUFFIXES
+    where, what = ("for every coefficient that is not 0", "coefficients") if is_jpeg else ("a sample", "samples")
     print(
         f"{options.output}: cover {hidden.cover_psnr:.1f} dB, secret {_shown(hidden.secret_psnr)}; "
-        f"{hidden.num_bytes} bytes hidden, {_rate(hidden.bits)} a sample, "
-        f"{_percent(hidden.changed)} of the samples changed."
+        f"{hidden.num_bytes} bytes hidden, {_rate(hidden.bits)} {where}, {_percent(hidden.changed)} of the {what} "
+        "changed."
     )
     if passphrase is None:
         print("There is no passphrase: everybody who has this program can reveal the secret.")
@@ -67,7 +72,8 @@ def run_hide_many(options):
 
 def run_reveal(options):
     """Reveals a photograph."""
-    from stego_lib.hiding.stego import NothingHiddenError, check_files, reveal_file
+    from stego_lib.hiding.outcome import NothingHiddenError
+    from stego_lib.hiding.stego import check_files, reveal_file
     from stego_lib.images import LOSSLESS_SUFFIXES
 
     if Path(options.output).suffix.lower() not in LOSSLESS_SUFFIXES:
@@ -90,14 +96,32 @@ def run_reveal(options):
 
 
 def run_capacity(options):
-    """Prints what a cover offers."""
+    """Prints what a cover offers; a JPEG file for both kinds of output."""
     from stego_lib.hiding.capacity import capacity
-    from stego_lib.images import read_image
+    from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
+    from stego_lib.hiding.jpeg_stego import jpeg_capacity
+    from stego_lib.images import UnsupportedFileError, read_image
 
     cover, secret = read_image(options.cover), read_image(options.secret) if options.secret else None
+    content = Path(options.cover).read_bytes()
     with loading():
         rows = capacity(cover, secret, quality=options.quality)
-    print(f"bits a sample  {'bytes' if options.quality else 'room, bytes':<11}  changed    cover      secret")
+    if not content.startswith(JPEG_SIGNATURE):
+        _print_rates("bits a sample", rows, quality=options.quality)
+        return
+    try:
+        rows_of_jpeg = jpeg_capacity(content, secret, quality=options.quality)
+    except UnsupportedFileError as error:
+        print(f"A .jpg cannot be the output: {error}.")
+    else:
+        print("In a .jpg, bits for every coefficient that is not 0:")
+        _print_rates("bits", rows_of_jpeg, quality=options.quality)
+    print("In a .png, bits a sample:")
+    _print_rates("bits", rows, quality=options.quality)
+
+
+def _print_rates(title, rows, *, quality):
+    print(f"{title:13}  {'bytes' if quality else 'room, bytes':<11}  changed    cover      secret")
     for bits, num_bytes, changed, cover_psnr, secret_psnr in rows:
         expected = "over 55 dB" if 55 < secret_psnr < math.inf else _shown(secret_psnr)
         expected = "no room" if math.isnan(secret_psnr) else expected

@@ -9,6 +9,7 @@ OPTIONS = {  # by the arguments that errors of the library name
     "bits": "--bits",
     "embedding": "--embedding",
     "image_size": "--image-size",
+    "keep_metadata": "--keep-metadata",
     "overwrite": "--force",
     "period": "--period",
     "preset": "--preset",

@@ -72,10 +72,14 @@ def decode(soft, length):
     columns, ends = parity_check_matrix(dimension, size)
     received = soft[: number * size].reshape(number, size)
     beliefs = np.clip(received, -LARGEST, LARGEST).astype("float32")
-    found = map_chunks(
-        lambda part: all(_propagate(belief, columns, ends, _table(), ITERATIONS) for belief in beliefs[part]), number, 1
-    )
-    return (beliefs[:, :dimension] < 0).astype("uint8").reshape(-1)[:length] if all(found) else None
+    lost = []
+
+    def correct(part):
+        if not lost and not _propagate(beliefs[part.start], columns, ends, _table(), ITERATIONS):
+            lost.append(part)  # then the others are of no use
+
+    map_chunks(correct, number, 1)
+    return None if lost else (beliefs[:, :dimension] < 0).astype("uint8").reshape(-1)[:length]
 
 
 def _division(message, length):

@@ -14,6 +14,8 @@ VERSION = 2
 ADAPTIVE = 0  # bits a sample, in a header, of a body that is embedded adaptively
 FIELDS = "<BBI"
 LENGTH_BITS = 24  # of the last number, for the length; 16 MiB are more than robust embedding has room for
+WHOLE, SMALLER = b"\0", b"\1"  # what streams begin with that survive; behind the second are height and width
+SIZE = "<II"
 HEADER = SALT + struct.calcsize(FIELDS) + TAG  # bytes
 NONCE_OF_HEADER, NONCE_OF_BODY = 0, 1
 
@@ -68,6 +70,33 @@ def make_payload(stream, passphrase, *, bits, design=0):
     fields = struct.pack(FIELDS, VERSION, bits, design << LENGTH_BITS | len(stream) + TAG)
     body = seal.encrypt(NONCE_OF_BODY, stream, associated_data=fields)
     return Payload(salt + seal.encrypt(NONCE_OF_HEADER, fields), body, seal.seed)
+
+
+def pack_size(stream, size=None):
+    """Lets a stream begin with the size that the secret had.
+
+    Args:
+        stream: bytes.
+        size: Height and width; `None` if the secret has that size still. Defaults to `None`.
+
+    Returns:
+        bytes.
+    """
+    return WHOLE + stream if size is None else SMALLER + struct.pack(SIZE, *size) + stream
+
+
+def unpack_size(content):
+    """Takes apart what `pack_size` has made.
+
+    Args:
+        content: bytes.
+
+    Returns:
+        The stream, and the size.
+    """
+    if content.startswith(WHOLE):
+        return content[1:], None
+    return content[1 + struct.calcsize(SIZE) :], struct.unpack_from(SIZE, content, 1)
 
 
 def open_header(header, passphrase):

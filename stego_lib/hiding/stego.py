@@ -3,13 +3,11 @@
 import math
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from stego_lib.hiding import adaptive, filling, survival
 from stego_lib.hiding.capacity import (
-    BITS,
     POOR,
     check_bits,
     check_quality,
@@ -19,11 +17,15 @@ from stego_lib.hiding.capacity import (
     max_pixels,
     remedy,
 )
-from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload, open_header
+from stego_lib.hiding.finding import find
+from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
+from stego_lib.hiding.jpeg_stego import hide_in_jpeg, reveal_from_jpeg
+from stego_lib.hiding.outcome import AlteredError, Found, Hidden, Progress, Revealed
+from stego_lib.hiding.payload import ADAPTIVE, make_payload
 from stego_lib.hiding.seal import encode_passphrase
 from stego_lib.images import (
+    JPEG_SUFFIXES,
     LOSSLESS_SUFFIXES,
-    SURVIVING_SUFFIXES,
     check_output,
     check_photograph,
     decode_image,
@@ -33,43 +35,6 @@ from stego_lib.images import (
     resized,
     write_file,
 )
-
-COVER_QUALITY = 38.0  # dB that a cover keeps where the secret has to survive
-
-
-class NothingHiddenError(ValueError):
-    """Nothing is hidden in the image, or it was hidden with another passphrase: nobody can tell which."""
-
-
-class AlteredError(ValueError):
-    """The image was altered after the secret had been hidden."""
-
-
-class Hidden(NamedTuple):
-    """A stego image, and how good it is.
-
-    Bits a sample and bytes embedded, fraction of samples changed, PSNR in dB of both, height and width of the secret as
-    it was hidden.
-    """
-
-    stego: np.ndarray
-    bits: float
-    num_bytes: int
-    changed: float
-    cover_psnr: float
-    secret_psnr: float
-    secret_size: tuple
-
-
-class Revealed(NamedTuple):
-    """What was hidden: the secret, the size it had if it was made smaller, and the part of wrong bits, all corrected.
-
-    Where nothing had to be corrected, because what was hidden does not survive, the part is `None`.
-    """
-
-    secret: np.ndarray
-    original_size: tuple
-    wrong: float
 
 
 def hide(
@@ -102,10 +67,10 @@ def hide(
         quality: PSNR in dB at which the secret shall come back. No more is embedded than that takes; fewer changes are
             harder to detect. Defaults to `None`.
         survive: JPEG quality from 30 to 95. The secret survives when the stego image is saved as JPEG of this quality
-            or a better one, once or twice; it comes back as well as there is room for. Such images are easily detected.
-            Defaults to `None`: it survives in lossless files only.
+            or a better one, once or twice, and comes back as well as there is room for; such images are easily
+            detected. Defaults to `None`: it survives in lossless files only.
         cover_quality: PSNR in dB that the cover keeps where the secret has to survive. Defaults to `None`, 38 dB.
-        shrink: Whether a secret that would survive at less than 28 dB is made smaller instead. Defaults to `False`.
+        shrink: Whether a secret that would survive at less than 28 dB is made smaller. Defaults to `False`.
         details: Whether to return more than the image. Defaults to `False`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
@@ -124,8 +89,8 @@ def hide(
     >>> reveal(stego, "correct horse battery staple").shape
     (100, 150, 3)
     """
-    how = {"bits": bits, "quality": quality, "survive": survive, "cover_quality": cover_quality, "shrink": shrink}
-    hidden = _hide(cover, secret, passphrase, **how, progress=progress)
+    design = survival.make_design(survive, cover_quality=cover_quality, shrink=shrink, bits=bits)
+    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, design=design, progress=progress)
     return hidden if details else hidden.stego
 
 
@@ -134,7 +99,8 @@ def reveal(stego, passphrase=None, *, details=False, progress=None):
 
     Args:
         stego: uint8 array of shape `(height, width, 3)`, exactly as `hide` returned it, or what became of it if it was
-            hidden to survive.
+            to survive. What `hide_file` hid in a JPEG file otherwise is not in the picture, and only `reveal_file`
+            finds it.
         passphrase: The one that it was hidden with. Defaults to `None`.
         details: Whether to return more than the image. Defaults to `False`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
@@ -148,9 +114,8 @@ def reveal(stego, passphrase=None, *, details=False, progress=None):
         ValueError: If the image was made by a newer version, or the array is of another kind.
     """
     encode_passphrase(passphrase)
-    found = _find(check_photograph("stego", stego), passphrase)
-    secret = codec().decode(found.stream, max_pixels=max_pixels(stego.shape), progress=progress)
-    return Revealed(secret, found.original_size, found.wrong) if details else secret
+    revealed = _decoded(find(check_photograph("stego", stego), passphrase), stego.shape, progress)
+    return revealed if details else revealed.secret
 
 
 def hide_file(
@@ -165,26 +130,35 @@ def hide_file(
     cover_quality=None,
     fit=None,
     shrink=False,
+    keep_metadata=False,
     overwrite=False,
     progress=None,
 ):
     """Hides a photograph file in another one.
 
-    The file is written only after what it will hold has been read and the secret found in it. No metadata of the cover
-    are kept: colours are converted to sRGB.
+    The file is written only after what it will hold has been read and the secret found in it.
+
+    A JPEG cover and an output that ends in `.jpg` stay JPEG: the secret is embedded in the coefficients, few of which
+    change by 1, and the picture is never decoded and compressed anew. What a picture needs to look right, ICC profile
+    and orientation, is kept; data behind the picture never are. Any other output holds the samples, converted to sRGB,
+    without metadata.
 
     Args:
         cover_path: Path of the cover: JPEG, PNG, WebP, AVIF, TIFF or BMP.
         secret_path: Path of the secret, likewise.
-        output_path: Path of the stego image: `.png`, or another lossless format; `.jpg` too if the secret is to survive.
+        output_path: Path of the stego image: `.png`, or another lossless format; or `.jpg`, if the cover is a JPEG or
+            the secret is to survive.
         passphrase: As of `hide`.
-        bits: As of `hide`.
+        bits: As of `hide`. In a JPEG file, a float: at most so many bits for every AC coefficient that is not 0, and no
+            more than 0.6. Defaults to `None`: the secret comes back at 38 dB, or as well as there is room for.
         quality: As of `hide`.
-        survive: As of `hide`.
+        survive: As of `hide`. A `.jpg` is then a new one, of quality 95.
         cover_quality: As of `hide`.
         fit: The most pixels that the longer side of the stego image may have: a larger cover is made smaller first, so
-            that a service that would do so has no need to. Defaults to `None`, the cover keeps its size.
+            that services need not do that. For a secret that has to survive. Defaults to `None`, the size of the cover.
         shrink: As of `hide`.
+        keep_metadata: Whether a JPEG file keeps all metadata of the cover, as they are: EXIF, which may tell where and
+            when a photograph was taken, and comments. Defaults to `False`.
         overwrite: Whether an existing file may be replaced; never the cover or the secret. Defaults to `False`.
         progress: As of `hide`.
 
@@ -197,21 +171,41 @@ def hide_file(
         ValueError: If a file is not a whole image, the format of the output would destroy the secret, or an argument
             is wrong.
     """
-    suffixes = LOSSLESS_SUFFIXES if survive is None else SURVIVING_SUFFIXES
-    check_files(output_path, cover_path, secret_path, suffixes=suffixes, overwrite=overwrite)
+    check_files(output_path, cover_path, secret_path, overwrite=overwrite, suffixes=LOSSLESS_SUFFIXES + JPEG_SUFFIXES)
+    encode_passphrase(passphrase)
+    content = Path(secret_path).read_bytes()
+    jpeg = content if content.startswith(JPEG_SIGNATURE) else None
+    paths = cover_path, secret_path, output_path
+    how = {"keep_metadata": keep_metadata, "bits": bits, "quality": quality, "jpeg": jpeg, "progress": progress}
+    design = survival.make_design(survive, cover_quality=cover_quality, shrink=shrink, fit=fit, bits=bits)
+    if design is None and Path(output_path).suffix.lower() in JPEG_SUFFIXES:
+        written, hidden = hide_in_jpeg(*paths, passphrase, **how)
+    else:
+        written, hidden = _hide_in_samples(*paths, passphrase, design=design, fit=fit, **how)
+    write_file(output_path, written, overwrite=overwrite)
+    return hidden
+
+
+def _hide_in_samples(cover_path, secret_path, output_path, passphrase, *, keep_metadata, design, fit, **how):
+    if keep_metadata:
+        raise ValueError(f"`keep_metadata` is for JPEG covers that stay as they are: {output_path} gets no metadata.")
     written = []
 
     def write(stego):
         written[:] = [encode_image(stego, output_path)]
         return decode_image(written[0])
 
-    cover, secret, content = read_image(cover_path), read_image(secret_path), Path(secret_path).read_bytes()
-    jpeg = content if content.startswith(b"\xff\xd8") else None
-    how = {"bits": bits, "quality": quality, "survive": survive, "cover_quality": cover_quality, "shrink": shrink}
+    cover, secret = read_image(cover_path), read_image(secret_path)
+    with open(cover_path, "rb") as file:
+        if design is None and file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
+            warnings.warn(
+                f"{cover_path} is a JPEG file: what JPEG has done to it gives changes of its samples away, and a large "
+                "file of another kind is noticed. An output that ends in .jpg hides better.",
+                stacklevel=3,
+            )
     cover = cover if fit is None else resized(cover, fit)
-    hidden = _hide(cover, secret, passphrase, **how, progress=progress, write=write, jpeg=jpeg)
-    write_file(output_path, written[0], overwrite=overwrite)
-    return hidden
+    hidden = _hide(cover, secret, passphrase, design=design, write=write, **how)
+    return written[0], hidden
 
 
 def reveal_file(stego_path, output_path, passphrase=None, *, details=False, overwrite=False, progress=None):
@@ -235,23 +229,32 @@ def reveal_file(stego_path, output_path, passphrase=None, *, details=False, over
         ValueError: If the file is not a whole image, was made by a newer version, or the output is not lossless.
     """
     check_files(output_path, stego_path, overwrite=overwrite)
-    revealed = reveal(read_image(stego_path, as_stored=True), passphrase, details=True, progress=progress)
+    encode_passphrase(passphrase)
+    stego = read_image(stego_path, as_stored=True)
+    stream = reveal_from_jpeg(Path(stego_path).read_bytes(), passphrase)
+    found = find(stego, passphrase) if stream is None else Found(stream)
+    revealed = _decoded(found, stego.shape, progress)
     write_file(output_path, encode_image(revealed.secret, output_path), overwrite=overwrite)
     return revealed if details else revealed.secret
 
 
-def check_files(output_path, *inputs, suffixes=LOSSLESS_SUFFIXES, overwrite):
+def _decoded(found, shape, progress):
+    secret = codec().decode(found.stream, max_pixels=max_pixels(shape), progress=progress)
+    return Revealed(secret, found.original_size, found.wrong)
+
+
+def check_files(output_path, *inputs, overwrite, suffixes=LOSSLESS_SUFFIXES):
     """Makes sure that there are input files, and that the output may be written.
 
     Args:
         output_path: Path of the output.
         *inputs: Paths of the inputs.
-        suffixes: As of `check_output`. Defaults to those of lossless formats.
         overwrite: Whether an existing file may be replaced; never an input.
+        suffixes: Those that the output may have. Defaults to those of lossless formats.
 
     Raises:
         OSError: If an input or the folder of the output does not exist, or the output exists and may not be replaced.
-        ValueError: If the format of the output is none of those, or the output is an input.
+        ValueError: If the output has another suffix, or is an input.
     """
     output_path = Path(output_path)
     for path in inputs:
@@ -259,61 +262,33 @@ def check_files(output_path, *inputs, suffixes=LOSSLESS_SUFFIXES, overwrite):
             raise FileNotFoundError(f"There is no file {path}.")
         if output_path.exists() and output_path.samefile(path):
             raise ValueError(f"{output_path} is the input itself: choose another name for the output.")
-    check_output(output_path, suffixes=suffixes, overwrite=overwrite)
+    check_output(output_path, overwrite=overwrite, suffixes=suffixes)
     if not output_path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output_path.parent}.")
 
 
-def _hide(
-    cover,
-    secret,
-    passphrase,
-    *,
-    bits,
-    quality,
-    survive,
-    cover_quality,
-    shrink,
-    progress,
-    write=np.copy,
-    jpeg=None,
-):
+def _hide(cover, secret, passphrase, *, bits, quality, design, progress, write=np.copy, jpeg=None):
     """Hides, and compares with what is read from what `write` returns."""
     encode_passphrase(passphrase)  # raises what is wrong with it before anything takes time
     cover, secret = check_photograph("cover", cover), check_photograph("secret", secret)
     check_bits(bits)
     check_quality(quality)
     check_size(secret, cover)
-    if survive is None and (cover_quality is not None or shrink):
-        raise ValueError("`cover_quality` and `shrink` are for a secret that has to survive: `survive=75` says what.")
-    if survive is not None and bits is not None:
-        raise ValueError("`bits` are for a secret that does not survive: leave them out, or `survive`.")
     if (cover == cover[..., :1]).all():
         warnings.warn(
             "The cover is grey, and the stego image has a little colour, which is easily noticed: take one in colour.",
             stacklevel=3,
         )
-    progress = _Progress(progress)
-    if survive is not None:
-        cover_quality = COVER_QUALITY if cover_quality is None else cover_quality
-        return _hide_surviving(
-            cover,
-            secret,
-            passphrase,
-            survive=survive,
-            cover_quality=cover_quality,
-            quality=quality,
-            shrink=shrink,
-            jpeg=jpeg,
-            write=write,
-            progress=progress.between(0, 1),
-        )
+    progress = Progress(progress)
+    if design is not None:
+        how = {"design": design, "quality": quality, "jpeg": jpeg, "write": write, "progress": progress.between(0, 1)}
+        return survival.hide_surviving(cover, secret, passphrase, **how)
     choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
     payload = make_payload(choice.stream, passphrase, bits=choice.bits)
     # Noise in all samples hides how much is used; but what comes back exactly has no use for more.
     fill = quality is None and math.isfinite(choice.secret_psnr)
     stego = _embed(cover, payload, bits=choice.bits, fill=fill, progress=progress.between(0.6, 0.95))
-    if _find(write(stego), passphrase).stream != choice.stream:
+    if find(write(stego), passphrase).stream != choice.stream:
         raise AlteredError("What was written is not what is read from it.")
     if choice.secret_psnr < POOR and quality is None:
         warnings.warn(
@@ -322,103 +297,12 @@ def _hide(
     progress.between(0, 1)(1)
     is_full = choice.bits != ADAPTIVE and fill
     rate = choice.bits if is_full else 8 * (len(payload.header) + len(payload.body)) / cover.size
-    changed = float(np.mean(stego != cover))
-    return Hidden(
-        stego, rate, len(choice.stream), changed, image_psnr(cover, stego), choice.secret_psnr, secret.shape[:2]
-    )
-
-
-def _hide_surviving(cover, secret, passphrase, *, survive, cover_quality, quality, shrink, jpeg, write, progress):
-    survival.check_design(survive, cover_quality)
-    hidden = survival.hide_surviving(
-        cover,
-        secret,
-        passphrase,
-        survive=survive,
-        cover_quality=cover_quality,
-        quality=quality,
-        shrink=shrink,
-        jpeg=jpeg,
-        write=write,
-        progress=progress,
-    )
-    if _find(hidden.stego, passphrase).stream != hidden.stream:
-        raise AlteredError("What was written is not what is read from it.")
-    if hidden.secret_psnr < POOR and quality is None:
-        height, width = survival.shrunk(secret, len(hidden.stream)).shape[:2]
-        warnings.warn(
-            f"The secret will come back at only {hidden.secret_psnr:.1f} dB: take a larger cover, or a secret of about "
-            f"{width}x{height} pixels; `shrink=True` makes it so small.",
-            stacklevel=4,
-        )
-    progress(1)
-    embedded = 8 * (HEADER + len(hidden.stream)) / cover.size
-    changed = np.count_nonzero(hidden.stego != cover) / cover.size
-    cover_psnr = image_psnr(cover, hidden.stego)
-    return Hidden(
-        hidden.stego, embedded, len(hidden.stream), changed, cover_psnr, hidden.secret_psnr, hidden.secret_size
-    )
-
-
-class _Progress:
-    """Reports how much is done of several parts of work, and never less than before."""
-
-    def __init__(self, report):
-        self._report, self._done = report or (lambda done: None), 0.0
-
-    def between(self, start, end):
-        """Makes the function that one part of the work reports to."""
-
-        def report(done):
-            self._done = max(self._done, start + done * (end - start))
-            self._report(self._done)
-
-        return report
+    changed = np.count_nonzero(stego != cover) / cover.size
+    qualities = image_psnr(cover, stego), choice.secret_psnr
+    return Hidden(stego, rate, len(choice.stream), changed, *qualities, secret.shape[:2])
 
 
 def _embed(cover, payload, *, bits, fill, progress):
     if bits == ADAPTIVE:
         return adaptive.embed(cover, payload.header, payload.body, seed=payload.seed, progress=progress)
     return filling.embed(cover, payload.header, payload.body, bits=bits, seed=payload.seed, fill=fill)
-
-
-def _find(stego, passphrase):
-    """The stream that is hidden in an image, and how it was found: the lossless ways come first."""
-    for extract_sealed in (_sealed_in_texture, _sealed_in_residues):
-        header, body = extract_sealed(stego, passphrase)
-        if header is not None:
-            stream = None if body is None else header.open_body(body)
-            if stream is None:
-                raise AlteredError(
-                    "A secret is hidden in this image, but the image was altered since: it cannot be revealed."
-                )
-            return survival.Found(stream, None, None)
-    header, found = survival.find_surviving(stego, passphrase)
-    if found is not None:
-        return found
-    if header is not None:
-        raise AlteredError(
-            "A secret is hidden in this image, but the image was altered since, more than it survives: it cannot be "
-            "revealed."
-        )
-    raise NothingHiddenError(
-        "Nothing is hidden in this image, or it was hidden with another passphrase, or the image was altered since."
-    )
-
-
-def _sealed_in_texture(stego, passphrase):
-    """Header and body that were embedded adaptively, `None` where there are none."""
-    header = open_header(adaptive.extract_header(stego, HEADER), passphrase)
-    if header is None or header.bits != ADAPTIVE or header.length > adaptive.capacity_bytes(stego.shape, HEADER):
-        return header, None
-    return header, adaptive.extract_body(stego, HEADER, header.length, seed=header.seal.seed)
-
-
-def _sealed_in_residues(stego, passphrase):
-    """Header and body that fill a cover, `None` where there are none."""
-    header = open_header(filling.extract_header(stego, HEADER), passphrase)
-    if header is None or header.bits not in BITS:
-        return header, None
-    if header.length > filling.capacity_bytes(stego.shape, HEADER, bits=header.bits):
-        return header, None
-    return header, filling.extract_body(stego, HEADER, header.length, bits=header.bits, seed=header.seal.seed)
