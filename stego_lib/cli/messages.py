@@ -7,7 +7,9 @@ from stego_lib.paths import sentence
 
 OPTIONS = {  # by the arguments that errors of the library name
     "bits": "--bits",
+    "cover_quality": "--cover-quality",
     "embedding": "--embedding",
+    "fit": "--fit",
     "image_size": "--image-size",
     "keep_metadata": "--keep-metadata",
     "overwrite": "--force",
@@ -18,8 +20,10 @@ OPTIONS = {  # by the arguments that errors of the library name
     "report": "--report",
     "restart": "--restart",
     "seed": "--seed",
+    "shrink": "--shrink",
     "source": "--data",
     "split": "--split",
+    "survive": "--survive",
 }
 NAMES = "|".join(OPTIONS)
 VALUE = r"(?P<quote>'?)(?P<value>[\w+-]+(\.\w+)*)(?P=quote)"

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from stego_lib import __version__
-from stego_lib.cli.hiding import run_capacity, run_hide, run_hide_many, run_reveal
+from stego_lib.cli.hiding import run_capacity, run_hide, run_hide_many, run_reveal, run_service
 from stego_lib.cli.measuring import run_bench, run_compare, run_detect, run_evaluate
 from stego_lib.cli.options import (
     add_data_options,
@@ -13,6 +13,7 @@ from stego_lib.cli.options import (
     add_image_size,
     add_passphrase_options,
     add_quality,
+    add_surviving_options,
     add_training_options,
     positive,
 )
@@ -22,6 +23,8 @@ EXAMPLES = """examples:
   stego-lib hide cover.jpg secret.jpg -o stego.jpg --ask-passphrase
   stego-lib reveal stego.jpg -o revealed.png --ask-passphrase
   stego-lib capacity cover.jpg secret.jpg
+  stego-lib hide cover.jpg secret.jpg -o stego.jpg --survive 75 --ask-passphrase
+  stego-lib service received.jpg
   stego-lib hide-many pairs.csv --passphrase-file passphrase.txt
   stego-lib train --data bundled --output outputs/demo
   stego-lib train --data photos/train --validation photos/valid --preset default --output outputs/run
@@ -42,6 +45,9 @@ REVEAL = f"""Reveals the photograph that is hidden in a stego image, with the pa
 passphrase is {PASSPHRASES}."""
 CAPACITY = """Estimates the PSNR of the stego image and of the revealed secret for every number of bits. It needs no
 passphrase, and does not tell whether something is hidden in COVER."""
+
+SERVICE = """Reads what a chat service or a web page did to a photograph from the file that came back: its size,
+quantization tables and colour subsampling; and prints the options of hide with which a secret survives that."""
 
 
 def build_parser():
@@ -73,6 +79,7 @@ def build_parser():
     _add_hide_many(add)
     _add_reveal(add)
     _add_capacity(add)
+    _add_service(add)
     _add_train(add)
     _add_evaluate(add)
     _add_train_codec(add)
@@ -91,7 +98,7 @@ def _add_hide(add):
         "--output",
         metavar="STEGO",
         required=True,
-        help="the stego image: a .jpg, if COVER is a JPEG file, or a lossless file such as a .png",
+        help="the stego image: a .jpg, if COVER is a JPEG file or with --survive, or a lossless file such as a .png",
     )
     add_hiding_options(parser)
     parser.add_argument(
@@ -100,6 +107,7 @@ def _add_hide(add):
         help="keep all metadata of a JPEG cover, also where and when it was taken; by default a .jpg keeps only colour "
         "profile and orientation",
     )
+    add_surviving_options(parser)
     add_passphrase_options(parser)
     add_force(parser)
 
@@ -144,6 +152,11 @@ def _add_capacity(add):
         "secret", metavar="SECRET", nargs="?", help="the photograph to hide (default: a photograph like COVER)"
     )
     add_quality(parser)
+
+
+def _add_service(add):
+    parser = add("service", run_service, "say what a service did to a photograph, and how to survive it", SERVICE)
+    parser.add_argument("received", metavar="RECEIVED.jpg", help="the photograph as it came back from the service")
 
 
 def _add_train(add):

@@ -144,8 +144,7 @@ def room(cover, design, *, write=np.copy):
         CapacityError: If there is no room.
     """
     sample = _sample(cover)
-    level, stego, body, seed = _tried(sample, design)
-    stego = write(stego)
+    level, stego, body, seed = _tried(sample, design, write)
     size = robust.capacity_bits(sample.shape, HEADER, level=level)
     signs = 1 - 2.0 * encode(np.unpackbits(np.frombuffer(body, "uint8")), size)
     how = {"quality": design.quality, "level": level, "seed": seed}
@@ -171,7 +170,7 @@ def _sample(cover):
     return np.concatenate([cover[start : start + STRIP] for start in starts])
 
 
-def _tried(cover, design):
+def _tried(cover, design, write):
     """The highest level that leaves the cover its quality, and something random embedded with it."""
     if not robust.capacity_bits(cover.shape, HEADER, level=robust.LEVELS):
         raise CapacityError(
@@ -182,11 +181,11 @@ def _tried(cover, design):
     seed, header = os.urandom(32), os.urandom(HEADER)
     while (level := int(np.searchsorted(squares, allowed, side="right")) - 1) > 0:
         body = os.urandom(max(1, robust.capacity_bits(cover.shape, HEADER, level=level) // 16))
-        stego = robust.embed(cover, header, body, quality=design.quality, level=level, seed=seed)
+        stego = write(robust.embed(cover, header, body, quality=design.quality, level=level, seed=seed))
         error = 255**2 / 10 ** (image_psnr(cover, stego) / 10)
         if error <= allowed * TOLERANCE:
             return level, stego, body, seed
-        squares *= error / squares[level]  # clipping costs more than is expected
+        squares += error - squares[level]  # what clipping costs, and writing a JPEG file
     raise CapacityError(
         f"What survives leaves this cover less than `cover_quality={design.cover_quality}`: take a lower one, or a "
         "larger cover, or one with less black, white and pure colours."

@@ -1,0 +1,156 @@
+"""What a hidden photograph survives: every quality, encoder and kind of file, and what is no JPEG at all."""
+
+import functools
+import io
+import math
+
+import cv2
+import imagecodecs
+import numpy as np
+from PIL import Image
+from tqdm.auto import tqdm
+
+from stego_lib.evaluation.disturbances import noise
+from stego_lib.hiding.capacity import CapacityError, compress
+from stego_lib.hiding.finding import find
+from stego_lib.hiding.outcome import AlteredError, NothingHiddenError
+from stego_lib.hiding.payload import HEADER, make_payload
+from stego_lib.hiding.robust import embed
+from stego_lib.hiding.survival import Design, room
+from stego_lib.images import decode_image, encode_image, image_psnr
+
+STEPS = 5  # at that many qualities above the design's every encoder is tried; at all of them Pillow is
+
+
+def ways(quality):
+    """Lists what may happen to a stego image.
+
+    Args:
+        quality: The lowest JPEG quality.
+
+    Returns:
+        Dictionary of functions from an image to an image.
+    """
+    found = {"PNG, BMP, lossless WebP": _lossless}
+    levels = range(quality, 101)
+    found |= {f"JPEG {level}, 4:2:0": functools.partial(_pillow, level=level) for level in levels}
+    for level in levels[:: -(-len(levels) // STEPS)]:
+        found |= {
+            f"JPEG {level}, 4:4:4": functools.partial(_pillow, level=level, subsampling=0),
+            f"JPEG {level}, 4:2:2": functools.partial(_pillow, level=level, subsampling=1),
+            f"JPEG {level}, optimized, progressive": functools.partial(
+                _pillow, level=level, optimize=True, progressive=True
+            ),
+            f"JPEG {level}, OpenCV": functools.partial(_opencv, level=level),
+            f"JPEG {level}, imagecodecs": functools.partial(_imagecodecs, level=level),
+        }
+    for first, second in ((0, 0), (3, 0), (10, 0), (0, 3), (3, 3), (5, 8)):
+        first, second = min(quality + first, 100), min(quality + second, 100)
+        found[f"JPEG {first}, then {second}"] = functools.partial(_twice, first=first, second=second)
+    found |= {f"noise, sigma {sigma}": functools.partial(noise, sigma=sigma) for sigma in (1, 2)}
+    return found | {"WebP 90": _webp}
+
+
+def measure_survival(photographs, *, quality, cover_quality):
+    """Measures how much survives in photographs, and what.
+
+    All the room of every cover is used. Secrets are the photographs of the second half, of the size of the cover and of
+    a quarter of its pixels.
+
+    Args:
+        photographs: List of uint8 arrays of shape `(height, width, 3)`: covers, and then as many secrets.
+        quality: JPEG quality that shall be survived.
+        cover_quality: PSNR in dB that the covers keep.
+
+    Returns:
+        List of dictionaries, one for every cover that has room: `rate`, bits of the stream a pixel; `cover`, `whole`
+        and `quarter`, PSNR in dB of the cover and of the secrets; and `wrong`, a dictionary: for every way that
+        something may happen the part of the bits that were wrong, NaN where the secret is lost.
+    """
+    half, results = len(photographs) // 2, []
+    design = Design(quality, cover_quality, False)
+    for cover, secret in tqdm(list(zip(photographs[:half], photographs[half:], strict=False)), desc="Surviving"):
+        try:
+            level, num_bytes = room(cover, design)
+        except CapacityError:
+            continue
+        stream = np.random.default_rng(0).bytes(num_bytes - 1)
+        payload = make_payload(b"\0" + stream, None, bits=level, design=quality)
+        stego = embed(cover, payload.header, payload.body, quality=quality, level=level, seed=payload.seed)
+        size = cover.shape[1::-1]
+        sizes = {"whole": size, "quarter": (size[0] // 2, size[1] // 2)}
+        secrets = {name: cv2.resize(secret, size, interpolation=cv2.INTER_AREA) for name, size in sizes.items()}
+        results.append(
+            {
+                "rate": 8 * (len(stream) + HEADER) / (cover.size / 3),
+                "cover": image_psnr(cover, stego),
+                **{name: compress(image, max_bytes=len(stream))[1] for name, image in secrets.items()},
+                "wrong": {name: _wrong(change(stego), stream) for name, change in ways(quality).items()},
+            }
+        )
+    return results
+
+
+def survival_table(results):
+    """Puts what `measure_survival` found into Markdown.
+
+    Args:
+        results: List of dictionaries.
+
+    Returns:
+        String: a line with means, and a table with the part of the photographs that survive and of their wrong bits.
+    """
+    means = {name: np.mean([result[name] for result in results]) for name in ("rate", "cover", "whole", "quarter")}
+    lines = [
+        f"n = {len(results)}: cover {means['cover']:.2f} dB, {means['rate']:.3f} bits a pixel (at least "
+        f"{min(result['rate'] for result in results):.3f}); secrets of the cover's size {means['whole']:.2f} dB, of a "
+        f"quarter of it {means['quarter']:.2f} dB",
+        "",
+        "| what happens | revealed | bits that were wrong, mean (most) |",
+        "| --- | --- | --- |",
+    ]
+    for name in results[0]["wrong"]:
+        wrong = np.array([result["wrong"][name] for result in results])
+        revealed = ~np.isnan(wrong)
+        bits = f"{100 * np.nanmean(wrong):.1f} % ({100 * np.nanmax(wrong):.1f} %)" if revealed.any() else ""
+        lines.append(f"| {name} | {revealed.sum()} of {len(wrong)} | {bits} |")
+    return "\n".join(lines)
+
+
+def _wrong(image, stream):
+    try:
+        found = find(image, None)
+    except (AlteredError, NothingHiddenError):
+        return math.nan
+    if found.stream != stream:
+        raise AlteredError("Another stream was found than was hidden.")
+    return found.wrong
+
+
+def _lossless(image):
+    for suffix in (".png", ".bmp"):
+        image = decode_image(encode_image(image, f"image{suffix}"))
+    return imagecodecs.webp_decode(imagecodecs.webp_encode(image, lossless=True))[..., :3]
+
+
+def _pillow(image, *, level, **options):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=level, **options)
+    return np.asarray(Image.open(file))
+
+
+def _opencv(image, *, level):
+    file = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, level])[1]
+    return cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def _imagecodecs(image, *, level):
+    return imagecodecs.jpeg8_decode(imagecodecs.jpeg8_encode(image, level=level, subsampling="420"))
+
+
+def _twice(image, *, first, second):
+    return _pillow(_pillow(image, level=first), level=second)
+
+
+def _webp(image):
+    return imagecodecs.webp_decode(imagecodecs.webp_encode(image, level=90, lossless=False))[..., :3]
