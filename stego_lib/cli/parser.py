@@ -5,9 +5,10 @@ from pathlib import Path
 
 from stego_lib import __version__
 from stego_lib.cli.hiding import run_capacity, run_hide, run_hide_many, run_reveal, run_service
-from stego_lib.cli.measuring import run_bench, run_compare, run_detect, run_evaluate
+from stego_lib.cli.measuring import run_bench, run_compare, run_detect, run_evaluate, run_survival
 from stego_lib.cli.options import (
     add_data_options,
+    add_design,
     add_force,
     add_hiding_options,
     add_image_size,
@@ -86,6 +87,7 @@ def build_parser():
     _add_bench(add)
     _add_compare(add)
     _add_detect(add)
+    _add_survival(add)
     return parser
 
 
@@ -252,6 +254,13 @@ def _add_compare(add):
 def _add_detect(add):
     parser = add("detect", run_detect, "measure how detectable all ways to hide are; an hour for 1200 photographs")
     _add_measured_folder(parser, "40 or more of at least 256x256 pixels; at most 1200 are used, the middle of each")
+
+
+def _add_survival(add):
+    summary = "measure what a secret survives: every JPEG quality, several encoders, noise, and twice"
+    parser = add("survival", run_survival, summary)
+    _add_measured_folder(parser, "the first half are covers, the second half secrets, at their own size")
+    add_design(parser, default=75)
 
 
 def _add_measured_folder(parser, which):

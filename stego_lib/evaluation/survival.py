@@ -12,14 +12,15 @@ from tqdm.auto import tqdm
 
 from stego_lib.evaluation.disturbances import noise
 from stego_lib.hiding.capacity import CapacityError, compress
-from stego_lib.hiding.finding import find
-from stego_lib.hiding.outcome import AlteredError, NothingHiddenError
+from stego_lib.hiding.finding import find_surviving
+from stego_lib.hiding.outcome import AlteredError
 from stego_lib.hiding.payload import HEADER, make_payload
 from stego_lib.hiding.robust import embed
-from stego_lib.hiding.survival import Design, room
+from stego_lib.hiding.survival import room
 from stego_lib.images import decode_image, encode_image, image_psnr
 
-STEPS = 5  # at that many qualities above the design's every encoder is tried; at all of them Pillow is
+DENSE, SPARSE = 10, 5  # steps of quality that are all tried, and how far apart those above are
+OTHERS = (0, 6)  # steps of quality at which other encoders and subsamplings are tried
 
 
 def ways(quality):
@@ -32,9 +33,9 @@ def ways(quality):
         Dictionary of functions from an image to an image.
     """
     found = {"PNG, BMP, lossless WebP": _lossless}
-    levels = range(quality, 101)
+    levels = sorted({*range(quality, min(quality + DENSE, 101)), *range(100, quality + DENSE - 1, -SPARSE)})
     found |= {f"JPEG {level}, 4:2:0": functools.partial(_pillow, level=level) for level in levels}
-    for level in levels[:: -(-len(levels) // STEPS)]:
+    for level in (quality + step for step in OTHERS if quality + step <= 100):
         found |= {
             f"JPEG {level}, 4:4:4": functools.partial(_pillow, level=level, subsampling=0),
             f"JPEG {level}, 4:2:2": functools.partial(_pillow, level=level, subsampling=1),
@@ -51,7 +52,7 @@ def ways(quality):
     return found | {"WebP 90": _webp}
 
 
-def measure_survival(photographs, *, quality, cover_quality):
+def measure_survival(photographs, design):
     """Measures how much survives in photographs, and what.
 
     All the room of every cover is used. Secrets are the photographs of the second half, of the size of the cover and of
@@ -59,24 +60,25 @@ def measure_survival(photographs, *, quality, cover_quality):
 
     Args:
         photographs: List of uint8 arrays of shape `(height, width, 3)`: covers, and then as many secrets.
-        quality: JPEG quality that shall be survived.
-        cover_quality: PSNR in dB that the covers keep.
+        design: `Design`.
 
     Returns:
         List of dictionaries, one for every cover that has room: `rate`, bits of the stream a pixel; `cover`, `whole`
         and `quarter`, PSNR in dB of the cover and of the secrets; and `wrong`, a dictionary: for every way that
         something may happen the part of the bits that were wrong, NaN where the secret is lost.
+
+    Raises:
+        ValueError: If none of the covers has room.
     """
     half, results = len(photographs) // 2, []
-    design = Design(quality, cover_quality, False)
     for cover, secret in tqdm(list(zip(photographs[:half], photographs[half:], strict=False)), desc="Surviving"):
         try:
             level, num_bytes = room(cover, design)
         except CapacityError:
             continue
         stream = np.random.default_rng(0).bytes(num_bytes - 1)
-        payload = make_payload(b"\0" + stream, None, bits=level, design=quality)
-        stego = embed(cover, payload.header, payload.body, quality=quality, level=level, seed=payload.seed)
+        payload = make_payload(b"\0" + stream, None, bits=level, design=design.quality)
+        stego = embed(cover, payload.header, payload.body, quality=design.quality, level=level, seed=payload.seed)
         size = cover.shape[1::-1]
         sizes = {"whole": size, "quarter": (size[0] // 2, size[1] // 2)}
         secrets = {name: cv2.resize(secret, size, interpolation=cv2.INTER_AREA) for name, size in sizes.items()}
@@ -85,9 +87,11 @@ def measure_survival(photographs, *, quality, cover_quality):
                 "rate": 8 * (len(stream) + HEADER) / (cover.size / 3),
                 "cover": image_psnr(cover, stego),
                 **{name: compress(image, max_bytes=len(stream))[1] for name, image in secrets.items()},
-                "wrong": {name: _wrong(change(stego), stream) for name, change in ways(quality).items()},
+                "wrong": {name: _wrong(change(stego), stream) for name, change in ways(design.quality).items()},
             }
         )
+    if not results:
+        raise ValueError("None of the covers has room for what survives: take others, or a lower `cover_quality`.")
     return results
 
 
@@ -118,9 +122,8 @@ def survival_table(results):
 
 
 def _wrong(image, stream):
-    try:
-        found = find(image, None)
-    except (AlteredError, NothingHiddenError):
+    found = find_surviving(image, None)[1]
+    if found is None:
         return math.nan
     if found.stream != stream:
         raise AlteredError("Another stream was found than was hidden.")

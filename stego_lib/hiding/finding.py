@@ -69,6 +69,8 @@ def find_surviving(stego, passphrase):
         header: `Header`, `None` if none was found.
         found: `Found`, `None` if the body cannot be read.
     """
+    if not robust.capacity_bits(stego.shape, HEADER, level=robust.LEVELS):
+        return None, None
     received = robust.Received(stego)
     for sealed, distrust in robust.find_headers(received, HEADER):
         header = open_header(sealed, passphrase)

@@ -193,8 +193,6 @@ def find_headers(stego, length, *, qualities=(*USUAL, *QUALITIES)):
         distrust: One of `DISTRUST`, with which the header was found, and the body is.
     """
     size = _header_size(stego.shape, length)
-    if not size:
-        return
     places = _header_places(stego.shape, length)
     order = np.argsort(HEADER_POSITIONS)
     kinds = order[np.searchsorted(HEADER_POSITIONS, places % 64, sorter=order)].astype("uint8")
@@ -205,13 +203,16 @@ def find_headers(stego, length, *, qualities=(*USUAL, *QUALITIES)):
             continue
         tried.add(steps.tobytes())
         in_steps = values / steps.astype("float32")[kinds]
-        choices = [
-            soft_values(in_steps, kinds, groups, outliers=_outliers(steps, HEADER_POSITIONS, distrust))
-            for distrust in DISTRUST
-        ]
-        is_balanced = abs(np.mean(choices[0] < 0) - 0.5) < UNBALANCED
-        if not is_balanced or expected_information(choices[0]) < 8 * length / size / 2:
-            continue  # most are 0, as in any photograph, or hardly one lies on a mark: that is not the design
+        if abs(np.mean(np.rint(in_steps) % 2) - 0.5) > UNBALANCED:
+            continue  # most are 0, as in any photograph
+
+        def soft(distrust, values=in_steps, steps=steps):
+            outliers = _outliers(steps, HEADER_POSITIONS, distrust)
+            return soft_values(values, kinds, groups, outliers=outliers)
+
+        if expected_information(soft(DISTRUST[0])) < 8 * length / size / 2:
+            continue  # hardly one lies on a mark
+        choices = list(map(soft, DISTRUST))
         bits = error_correction.decode(choices[0], 8 * length)
         if bits is None:
             bits = error_correction.decode(choices[1], 8 * length)
