@@ -289,23 +289,6 @@ def _as_kind_of(image, pixels):
     return to_uint8(pixels) if np.asarray(image).dtype == np.uint8 else np.clip(pixels, 0, 1)
 
 
-def resized(image, longest):
-    """Makes an image smaller where its longer side has more pixels than it may have.
-
-    Args:
-        image: uint8 array of shape `(height, width, 3)`.
-        longest: The most pixels of the longer side.
-
-    Returns:
-        uint8 array, the image itself where it is small enough.
-    """
-    scale = longest / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    height, width = (max(1, round(scale * side)) for side in image.shape[:2])
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-
-
 def pad_to_multiple(images, multiple=4):
     """Pads images at the bottom and the right by reflection until both sides are multiples of a number.
 

@@ -40,6 +40,7 @@ PARAMETERS = {
     "07_files": "BITS, MAX_SIDE = (1, 2), 96",
     "08_compare": "BITS, PAIRS = (1, 2), 2",
     "09_steganalysis": 'SIZE, DETECTED, SHARES, BITS, MODELS = 64, ("SPA", "SPAM"), (1.0, 0.2), (2,), ()',
+    "10_survive": "MAX_SIDE, STEP, COVER_QUALITY = 160, 20, 36.0",
 }
 WRITTEN = {
     "00_start": ["outputs/start/stego.png", "outputs/start/revealed.png", "outputs/start/gallery.png"],
@@ -55,6 +56,7 @@ WRITTEN = {
     "07_files": ["outputs/files/stego-1.png", "outputs/files/revealed-2.png", "outputs/files/gallery.png"],
     "08_compare": ["outputs/compare/psnr.png", "outputs/compare/ssim.png", "outputs/compare/pictures.png"],
     "09_steganalysis": ["outputs/steganalysis/roc.png", "outputs/steganalysis/shares.png"],
+    "10_survive": ["outputs/survive/stego.jpg", "outputs/survive/revealed.png", "outputs/survive/survived.png"],
 }
 FIGURES = {
     "00_start": 1,
@@ -67,6 +69,7 @@ FIGURES = {
     "07_files": 3,
     "08_compare": 4,
     "09_steganalysis": 3,
+    "10_survive": 4,
 }
 
 

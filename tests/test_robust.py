@@ -6,7 +6,7 @@ import skimage.data
 from PIL import Image
 
 from stego_lib.evaluation.disturbances import jpeg, noise
-from stego_lib.hiding import jpeg_blocks, robust
+from stego_lib.hiding import carriers, jpeg_blocks, robust
 from stego_lib.hiding.jpeg_blocks import coefficients, quantization_tables, unclipped
 from stego_lib.hiding.soft_values import expected_information, soft_values
 from stego_lib.images import image_psnr
@@ -88,22 +88,22 @@ def test_odd_sides_keep_what_is_beyond_whole_blocks():
 
 
 def test_covers_without_room_for_the_header_have_none():
-    assert robust.capacity_bits((15, 4000, 3), len(HEADER), level=100) == 0
-    assert robust.capacity_bits((48, 48, 3), len(HEADER), level=100) == 0
-    assert robust.capacity_bits((64, 64, 3), len(HEADER), level=100) == 1600
+    assert carriers.capacity_bits((15, 4000, 3), len(HEADER), level=100) == 0
+    assert carriers.capacity_bits((48, 48, 3), len(HEADER), level=100) == 0
+    assert carriers.capacity_bits((64, 64, 3), len(HEADER), level=100) == 1600
 
 
 def test_places_are_the_same_for_ever():
-    places, kinds = robust._body_places((256, 272, 3), 38, 75, 77, SEED)
-    header = robust._header_places((256, 272, 3), 38)
+    places, kinds = carriers.body_places((256, 272, 3), 38, 75, 77, SEED)
+    header = carriers.header_places((256, 272, 3), 38)
     assert not set(places) & set(header)
-    assert len(set(places)) == len(places) == robust.capacity_bits((256, 272, 3), 38, level=77)
+    assert len(set(places)) == len(places) == carriers.capacity_bits((256, 272, 3), 38, level=77)
     digest = hashlib.sha256(np.concatenate([places, kinds, header]).astype("<i8").tobytes()).hexdigest()
     assert digest.startswith("205bcd876b37de77")
 
 
 def test_cheap_coefficients_come_first():
-    order = robust.carrier_order(75)
+    order = carriers.carrier_order(75)
     assert order[:4] == ((0, 2), (0, 1), (0, 8), (0, 9))
     assert sorted(order) == [(plane, position) for plane in range(3) for position in range(64)]
 

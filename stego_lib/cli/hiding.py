@@ -124,8 +124,8 @@ def run_service(options):
         f"{options.received}: {width}x{height} pixels, colours {service.subsampling}, JPEG of about quality "
         f"{service.quality}. Its quantization tables, luminance and chrominance:"
     )
-    for row, other in zip(*service.tables, strict=True):
-        print("  " + "".join(f"{step:4}" for step in row) + "   " + "".join(f"{step:4}" for step in other))
+    for rows in zip(*service.tables, strict=True):
+        print("  " + "   ".join("".join(f"{step:4}" for step in row) for row in rows))
     if service.survive is None:
         print("A secret does not survive that: steps so coarse are beyond --survive 30.")
     else:

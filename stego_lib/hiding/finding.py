@@ -1,6 +1,6 @@
 """Where a secret may be hidden in an image: every way to embed is tried."""
 
-from stego_lib.hiding import adaptive, filling, robust
+from stego_lib.hiding import adaptive, carriers, filling, robust
 from stego_lib.hiding.capacity import BITS
 from stego_lib.hiding.outcome import AlteredError, Found, NothingHiddenError
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, open_header, unpack_size
@@ -69,7 +69,7 @@ def find_surviving(stego, passphrase):
         header: `Header`, `None` if none was found.
         found: `Found`, `None` if the body cannot be read.
     """
-    if not robust.capacity_bits(stego.shape, HEADER, level=robust.LEVELS):
+    if not carriers.capacity_bits(stego.shape, HEADER, level=carriers.LEVELS):
         return None, None
     received = robust.Received(stego)
     for sealed, distrust in robust.find_headers(received, HEADER):
@@ -77,7 +77,7 @@ def find_surviving(stego, passphrase):
         if header is None:
             continue
         quality, length = header.design_and_length
-        if quality not in robust.QUALITIES or 8 * length >= robust.capacity_bits(
+        if quality not in robust.QUALITIES or 8 * length >= carriers.capacity_bits(
             stego.shape, HEADER, level=header.bits
         ):
             return header, None

@@ -15,26 +15,30 @@ Reference:
     [Chen and Wornell, 2001](https://doi.org/10.1109/18.923725) (quantization index modulation)
 """
 
-import functools
-
 import numpy as np
 
 from stego_lib.compilation import compiled
 from stego_lib.hiding import error_correction
+from stego_lib.hiding.carriers import (
+    HEADER_POSITIONS,
+    LEVELS,
+    WEIGHTS,
+    body_places,
+    carrier_order,
+    grids,
+    header_places,
+    header_size,
+    num_blocks,
+)
 from stego_lib.hiding.jpeg_blocks import SIDE, change, coefficients, quantization_tables, unclipped
-from stego_lib.hiding.keyed_order import EVERYBODY, keyed_order
 from stego_lib.hiding.soft_values import expected_information, soft_values
 from stego_lib.threads import map_chunks
 
-LEVELS = 255  # of how many coefficients carry: a level is a quarter of a coefficient a block of 8x8 pixels
 QUALITIES = range(30, 96)  # of designs
 USUAL = (75, 50, 85)  # that are looked for first
 ROUNDS = 4  # of embedding, against rounding and clipping
 STRIP = 16 * SIDE  # rows of pixels at once
 INSIDE = 1  # values that the last round keeps away from 0 and 255, so that less is clipped later
-WEIGHTS = (10000, 43448, 33004)  # what a change of a coefficient of each plane adds to the squares of RGB
-# Positions of the header: neither the finest steps nor the coarsest.
-HEADER_POSITIONS = np.array([3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40])
 NEAR = 2  # values from 0 and 255: a pixel so near to them may have been clipped
 GROUPS = (1e-6, 1 / 8, 1 / 2)  # of blocks, by the part of such pixels
 OUTLIERS = np.array([0.0012, 0.0055, 0.01, 0.009])  # of every group with a step of 8, where JPEG was made once,
@@ -57,21 +61,7 @@ class Received:
     def __init__(self, image):
         self.shape = image.shape
         self.values = np.concatenate([blocks.reshape(-1) for blocks in unclipped(image)])
-        self.groups = np.concatenate([_clipping(image, grid) for grid in _grids(image.shape)])
-
-
-def capacity_bits(shape, header, *, level):
-    """Counts the coefficients that carry the body: error correction takes some of them.
-
-    Args:
-        shape: Of the cover.
-        header: Length of the header in bytes.
-        level: How many coefficients carry, 0 to `LEVELS`, in quarters of a coefficient a block.
-
-    Returns:
-        Number of bits; 0 where not even the header fits.
-    """
-    return level * _num_blocks(shape)[0] // 4 if _header_size(shape, header) else 0
+        self.groups = np.concatenate([_clipping(image, grid) for grid in grids(image.shape)])
 
 
 def expected_errors(cover, header, *, quality):
@@ -95,22 +85,8 @@ def expected_errors(cover, header, *, quality):
         moved = (np.maximum(near - slack, 0) ** 2 + (1 - near - slack) ** 2).sum() / 2
         squares.append(moved * step**2 * WEIGHTS[plane] / WEIGHTS[0])
         carriers.append(len(values))
-    used = np.arange(LEVELS + 1) * _num_blocks(cover.shape)[0] / 4 + _header_size(cover.shape, header)
+    used = np.arange(LEVELS + 1) * num_blocks(cover.shape)[0] / 4 + header_size(cover.shape, header)
     return np.interp(used, np.cumsum(carriers), np.cumsum(squares)) / (cover.size / 3) + 1 / 12
-
-
-@functools.cache
-def carrier_order(quality):
-    """Sorts the kinds of coefficients by what they cost.
-
-    Args:
-        quality: Of the design.
-
-    Returns:
-        Tuple of 192 pairs: the plane, and the position within its blocks.
-    """
-    costs = quantization_tables(quality).reshape(3, 64) ** 2 * np.array(WEIGHTS)[:, None]
-    return tuple((int(kind) // 64, int(kind) % 64) for kind in np.argsort(costs, axis=None, kind="stable"))
 
 
 def embed(cover, header, body, *, quality, level, seed):
@@ -127,13 +103,13 @@ def embed(cover, header, body, *, quality, level, seed):
     Returns:
         uint8 array of the same shape.
     """
-    grids = _grids(cover.shape)
-    marks = np.full(64 * sum(_num_blocks(cover.shape)), -1, "int8")
-    body_places = _body_places(cover.shape, len(header), quality, level, seed)[0]
-    for places, data in (_header_places(cover.shape, len(header)), header), (body_places, body):
+    marks = np.full(64 * sum(num_blocks(cover.shape)), -1, "int8")
+    in_header = header_places(cover.shape, len(header))
+    in_body = body_places(cover.shape, len(header), quality, level, seed)[0]
+    for places, data in (in_header, header), (in_body, body):
         marks[places] = error_correction.encode(np.unpackbits(np.frombuffer(data, "uint8")), len(places))
-    planes = np.split(marks, 64 * np.cumsum(_num_blocks(cover.shape))[:-1])
-    planes = [plane.reshape(*grid, 64) for plane, grid in zip(planes, grids, strict=True)]
+    planes = np.split(marks, 64 * np.cumsum(num_blocks(cover.shape))[:-1])
+    planes = [plane.reshape(*grid, 64) for plane, grid in zip(planes, grids(cover.shape), strict=True)]
     steps = quantization_tables(quality).astype("float32").reshape(3, 64)
     stego = cover.copy()
 
@@ -192,8 +168,8 @@ def find_headers(stego, length, *, qualities=(*USUAL, *QUALITIES)):
         header: bytes, never the same again.
         distrust: One of `DISTRUST`, with which the header was found, and the body is.
     """
-    size = _header_size(stego.shape, length)
-    places = _header_places(stego.shape, length)
+    size = header_size(stego.shape, length)
+    places = header_places(stego.shape, length)
     order = np.argsort(HEADER_POSITIONS)
     kinds = order[np.searchsorted(HEADER_POSITIONS, places % 64, sorter=order)].astype("uint8")
     values, groups, tried, found = stego.values[places], stego.groups[places // 64], set(), set()
@@ -261,7 +237,7 @@ def body_soft_values(stego, header, *, quality, level, seed, distrust):
     Returns:
         float32 array: natural logarithms of how many times likelier a 0 is than a 1.
     """
-    places, kinds = _body_places(stego.shape, header, quality, level, seed)
+    places, kinds = body_places(stego.shape, header, quality, level, seed)
     planes, positions = np.array(carrier_order(quality)).T
     steps = quantization_tables(quality).astype("float32").reshape(3, 64)[planes, positions]
     groups = stego.groups[places // 64]
@@ -274,51 +250,6 @@ def _outliers(steps, positions, distrust):
     """Fine steps are missed more easily, and means of blocks move where samples are clipped."""
     kinds = 8 / steps * np.where(positions == 0, 4, 1)
     return np.minimum(distrust * OUTLIERS[:, None] * kinds, 0.5)
-
-
-def _header_size(shape, header):
-    """How many coefficients carry the header, from 2 a bit of it where there is little room to 8; 0 is too few."""
-    blocks = _num_blocks(shape)[0]
-    size = min(max(2 * blocks, 16 * header), 64 * header)
-    return size if size <= len(HEADER_POSITIONS) * blocks else 0
-
-
-@functools.lru_cache(2)
-def _header_places(shape, header):
-    """Places of the header in the list of all coefficients."""
-    places = np.arange(_num_blocks(shape)[0])[:, None] * 64 + HEADER_POSITIONS
-    return places.reshape(-1)[keyed_order(places.size, EVERYBODY, count=_header_size(shape, header))]
-
-
-@functools.lru_cache(1)  # looking whether something survives asks for the same again and again
-def _body_places(shape, header, quality, level, seed):
-    """Places of the body in the list of all coefficients, and their kinds, as counted by `carrier_order`."""
-    offsets = 64 * np.cumsum([0, *_num_blocks(shape)])
-    taken = np.zeros(offsets[-1], bool)
-    taken[_header_places(shape, header)] = True
-    missing, places, kinds = capacity_bits(shape, header, level=level), [], []
-    for kind, (plane, position) in enumerate(carrier_order(quality)):
-        free = np.arange(offsets[plane] + position, offsets[plane + 1], 64)
-        free = free[~taken[free]]
-        used = free if len(free) <= missing else free[np.arange(missing) * len(free) // missing]
-        places.append(used)
-        kinds.append(np.full(len(used), kind, "uint8"))
-        missing -= len(used)
-        if not missing:
-            break
-    places, kinds = np.concatenate(places), np.concatenate(kinds)
-    order = keyed_order(len(places), seed)
-    return places[order], kinds[order]
-
-
-def _grids(shape):
-    """Rows and columns of blocks of luminance and of both chrominances."""
-    rows, columns = shape[0] // SIDE, shape[1] // SIDE
-    return (2 * rows, 2 * columns), (rows, columns), (rows, columns)
-
-
-def _num_blocks(shape):
-    return [rows * columns for rows, columns in _grids(shape)]
 
 
 def _clipping(image, grid):

@@ -17,9 +17,9 @@ SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}  # by the numbers of Pillow
 class Service(NamedTuple):
     """What a file tells of a service.
 
-    Width and height in pixels; the quantization tables, int64 array of shape `(2, 8, 8)`, luminance and chrominance;
-    the quality with the most similar tables; the subsampling of colours; and the quality to survive, `None` if none is
-    low enough.
+    Width and height in pixels; the quantization tables, int64 array of shape `(2, 8, 8)`, luminance and chrominance, or
+    `(1, 8, 8)` of a grey photograph; the quality with the most similar tables; the subsampling of colours; and the
+    quality to survive, `None` if none is low enough.
     """
 
     size: tuple
@@ -52,13 +52,12 @@ def learn_service(path):
             raise UnsupportedFileError(f"{path} cannot be read.") from error
     if image.format not in ("JPEG", "MPO"):
         raise UnsupportedFileError(f"{path} is no JPEG file: only of those it is known what was done to them.")
-    natural = [np.array(image.quantization[min(i, len(image.quantization) - 1)]) for i in range(2)]
-    tables = np.stack([table.reshape(8, 8) for table in natural])
+    tables = np.array(list(image.quantization.values())[:2]).reshape(-1, 8, 8)
     subsampling = SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(image), "another")
     nearest = min(range(1, 101), key=lambda quality: _distance(tables, quality))
-    coarser = [quality for quality in QUALITIES if (quantization_tables(quality)[:2] >= tables).all()]
+    coarser = [quality for quality in QUALITIES if (quantization_tables(quality)[: len(tables)] >= tables).all()]
     return Service(image.size, tables, nearest, subsampling, max(coarser, default=None))
 
 
 def _distance(tables, quality):
-    return np.abs(np.log(quantization_tables(quality)[:2] / tables)).sum()
+    return np.abs(np.log(quantization_tables(quality)[: len(tables)] / tables)).sum()

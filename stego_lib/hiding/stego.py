@@ -32,9 +32,9 @@ from stego_lib.images import (
     encode_image,
     image_psnr,
     read_image,
-    resized,
     write_file,
 )
+from stego_lib.photographs import resized
 
 
 def hide(

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from stego_lib.hiding import robust
+from stego_lib.hiding import carriers, robust
 from stego_lib.hiding.capacity import POOR, CapacityError, codec, compress
 from stego_lib.hiding.channels import channels
 from stego_lib.hiding.error_correction import LONGEST, encode
 from stego_lib.hiding.finding import find
+from stego_lib.hiding.jpeg_blocks import SIDE
 from stego_lib.hiding.outcome import AlteredError, Hidden
 from stego_lib.hiding.payload import HEADER, LENGTH_BITS, make_payload, pack_size
 from stego_lib.hiding.seal import TAG
@@ -69,8 +70,8 @@ def make_design(survive, *, cover_quality, shrink, bits, fit=None):
     cover_quality = COVER_QUALITY if cover_quality is None else cover_quality
     if not 20 <= cover_quality <= 60:
         raise ValueError(f"`cover_quality` must be from 20 to 60 decibels. Received: cover_quality={cover_quality}")
-    if fit is not None and fit < robust.SIDE:
-        raise ValueError(f"`fit` must be a number of pixels, at least {robust.SIDE}. Received: fit={fit}")
+    if fit is not None and fit < SIDE:
+        raise ValueError(f"`fit` must be a number of pixels, at least {SIDE}. Received: fit={fit}")
     return Design(survive, cover_quality, shrink)
 
 
@@ -145,11 +146,11 @@ def room(cover, design, *, write=np.copy):
     """
     sample = _sample(cover)
     level, stego, body, seed = _tried(sample, design, write)
-    size = robust.capacity_bits(sample.shape, HEADER, level=level)
+    size = carriers.capacity_bits(sample.shape, HEADER, level=level)
     signs = 1 - 2.0 * encode(np.unpackbits(np.frombuffer(body, "uint8")), size)
     how = {"quality": design.quality, "level": level, "seed": seed}
     rate = min(_information(change(stego), signs, how) for change in channels(design.quality))
-    size = robust.capacity_bits(cover.shape, HEADER, level=level)
+    size = carriers.capacity_bits(cover.shape, HEADER, level=level)
     rate -= LOSS + SHORT / math.sqrt(min(size, LONGEST)) + NOISY * (1 - rate)
     num_bytes = math.floor(rate * size / 8) - TAG
     if num_bytes < LEAST:
@@ -172,7 +173,7 @@ def _sample(cover):
 
 def _tried(cover, design, write):
     """The highest level that leaves the cover its quality, and something random embedded with it."""
-    if not robust.capacity_bits(cover.shape, HEADER, level=robust.LEVELS):
+    if not carriers.capacity_bits(cover.shape, HEADER, level=carriers.LEVELS):
         raise CapacityError(
             f"A cover of {cover.shape[1]}x{cover.shape[0]} pixels is too small for what survives: take a larger one."
         )
@@ -180,7 +181,7 @@ def _tried(cover, design, write):
     allowed = 255**2 / 10 ** (design.cover_quality / 10)
     seed, header = os.urandom(32), os.urandom(HEADER)
     while (level := int(np.searchsorted(squares, allowed, side="right")) - 1) > 0:
-        body = os.urandom(max(1, robust.capacity_bits(cover.shape, HEADER, level=level) // 16))
+        body = os.urandom(max(1, carriers.capacity_bits(cover.shape, HEADER, level=level) // 16))
         stego = write(robust.embed(cover, header, body, quality=design.quality, level=level, seed=seed))
         error = 255**2 / 10 ** (image_psnr(cover, stego) / 10)
         if error <= allowed * TOLERANCE:
