@@ -140,14 +140,14 @@ def encode_image(image, path):
 
     Args:
         image: uint8 or float array in [0, 1] of shape `(height, width, 3)`.
-        path: Path of the file; its suffix decides about the format. JPEG files get quality 95 and whole colours.
+        path: Path of the file; its suffix decides about the format. JPEG files get quality 98 and whole colours.
 
     Returns:
         bytes; no metadata.
     """
     content = io.BytesIO()
     kind = Image.registered_extensions()[Path(path).suffix.lower()]
-    options = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
+    options = {"quality": 98, "subsampling": 0} if kind == "JPEG" else {}
     Image.fromarray(to_uint8(image)).save(content, format=kind, **options)
     return content.getvalue()
 

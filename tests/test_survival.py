@@ -8,6 +8,7 @@ from conftest import check_progress
 from PIL import Image
 
 from stego_lib import hide, hide_file, reveal, reveal_file
+from stego_lib.cli import main
 from stego_lib.evaluation.disturbances import jpeg, noise
 from stego_lib.evaluation.survival import measure_survival, survival_table
 from stego_lib.hiding import survival
@@ -107,7 +108,7 @@ def test_files_survive(tmp_path, suffix):
 def test_covers_that_clip_are_hidden_in_or_refused():
     page = np.full((256, 256, 3), 255, "uint8")
     for line in range(20, 240, 20):
-        cv2.putText(page, "a white page", (10, line), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0))
+        cv2.putText(page, "a white page", (10, line), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (200, 0, 0))
     night = (COVER // 16).astype("uint8")
     night[night < 6] = 0
     drawing = np.where(COVER > 128, 255, 0).astype("uint8")
@@ -126,8 +127,7 @@ def test_small_covers_have_room_for_a_thumbnail_or_none():
         room(COVER[:40, :40], DESIGN)
     with pytest.raises(CapacityError, match="leaves this cover less"):
         room(COVER[:64, :64], Design(75, 42.0, False))
-    with pytest.raises(CapacityError, match="hardly any room"):
-        room(COVER[:64, :64], Design(75, 34.0, False))
+    assert room(COVER[:64, :64], Design(75, 34.0, False))[1] < 100
     level, num_bytes = room(COVER[:128, :128], DESIGN)
     assert 200 < num_bytes < 128 * 128 * level / 256 / 8
 
@@ -142,7 +142,7 @@ def test_more_room_for_a_worse_cover():
 def test_what_does_not_survive_is_tried_again_with_less_and_then_refused(monkeypatch):
     lengths = []
 
-    def never(stego, payload, level, quality):
+    def never(stego, payload, level, quality, progress):
         lengths.append(len(payload.body))
         return False
 
@@ -222,3 +222,26 @@ def test_what_survives_is_measured(monkeypatch):
     assert "| JPEG 75 | 1 of 1 | " in survival_table(results)
     with pytest.raises(ValueError, match="None of the covers has room"):
         measure_survival([COVER[:32, :32]] * 2, DESIGN)
+
+
+@pytest.mark.slow
+def test_the_command_line_hides_for_a_service_and_says_what_was_corrected(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STEGO_LIB_PASSPHRASE", "right")
+    write_image("cover.png", skimage.data.astronaut())
+    write_image("secret.png", SECRET)
+    Image.fromarray(COVER[:144]).save("received.jpg", quality=80)
+    assert main(["service", "received.jpg"]) == 0
+    assert "256x144 pixels, colours 4:2:0, JPEG of about quality 80" in (printed := capsys.readouterr().out)
+    assert "--survive 80 --fit 256" in printed
+    assert main(["hide", "cover.png", "secret.png", "-o", "stego.png", "--like", "received.jpg"]) == 0
+    assert "The secret, 90x60 pixels, survives JPEG of quality 80 and better" in capsys.readouterr().out
+    with Image.open("stego.png") as image:
+        assert image.size == (256, 256)
+        image.save("again.jpg", quality=83)
+    assert main(["reveal", "again.jpg", "-o", "revealed.png"]) == 0
+    assert "of the bits wrong, all corrected." in capsys.readouterr().out
+    assert image_psnr(SECRET, read_image("revealed.png")) > 28
+    monkeypatch.setenv("STEGO_LIB_PASSPHRASE", "wrong")
+    assert main(["reveal", "again.jpg", "-o", "other.png"]) == 1
+    assert not (tmp_path / "other.png").exists()

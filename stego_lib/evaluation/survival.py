@@ -3,6 +3,7 @@
 import functools
 import io
 import math
+import warnings
 
 import cv2
 import imagecodecs
@@ -13,11 +14,9 @@ from tqdm.auto import tqdm
 from stego_lib.evaluation.disturbances import noise
 from stego_lib.hiding.capacity import CapacityError, compress
 from stego_lib.hiding.finding import find_surviving
-from stego_lib.hiding.outcome import AlteredError
-from stego_lib.hiding.payload import HEADER, make_payload
-from stego_lib.hiding.robust import embed
-from stego_lib.hiding.survival import room
-from stego_lib.images import decode_image, encode_image, image_psnr
+from stego_lib.hiding.outcome import AlteredError, Progress
+from stego_lib.hiding.survival import hide_surviving
+from stego_lib.images import decode_image, encode_image
 
 DENSE, SPARSE = 10, 5  # steps of quality that are all tried, and how far apart those above are
 OTHERS = (0, 6)  # steps of quality at which other encoders and subsamplings are tried
@@ -63,7 +62,7 @@ def measure_survival(photographs, design):
         design: `Design`.
 
     Returns:
-        List of dictionaries, one for every cover that has room: `rate`, bits of the stream a pixel; `cover`, `whole`
+        List of dictionaries, one for every cover that has room: `rate`, sealed bits a pixel; `cover`, `whole`
         and `quarter`, PSNR in dB of the cover and of the secrets; and `wrong`, a dictionary: for every way that
         something may happen the part of the bits that were wrong, NaN where the secret is lost.
 
@@ -72,22 +71,23 @@ def measure_survival(photographs, design):
     """
     half, results = len(photographs) // 2, []
     for cover, secret in tqdm(list(zip(photographs[:half], photographs[half:], strict=False)), desc="Surviving"):
+        height, width = cover.shape[:2]
+        whole, quarter = (
+            cv2.resize(secret, size, interpolation=cv2.INTER_AREA)
+            for size in ((width, height), (width // 2, height // 2))
+        )
         try:
-            level, num_bytes = room(cover, design)
+            hidden = _hide(cover, whole, design)
         except CapacityError:
             continue
-        stream = np.random.default_rng(0).bytes(num_bytes - 1)
-        payload = make_payload(b"\0" + stream, None, bits=level, design=design.quality)
-        stego = embed(cover, payload.header, payload.body, quality=design.quality, level=level, seed=payload.seed)
-        size = cover.shape[1::-1]
-        sizes = {"whole": size, "quarter": (size[0] // 2, size[1] // 2)}
-        secrets = {name: cv2.resize(secret, size, interpolation=cv2.INTER_AREA) for name, size in sizes.items()}
+        stream = find_surviving(hidden.stego, None)[1].stream
         results.append(
             {
-                "rate": 8 * (len(stream) + HEADER) / (cover.size / 3),
-                "cover": image_psnr(cover, stego),
-                **{name: compress(image, max_bytes=len(stream))[1] for name, image in secrets.items()},
-                "wrong": {name: _wrong(change(stego), stream) for name, change in ways(design.quality).items()},
+                "rate": hidden.bits * 3,
+                "cover": hidden.cover_psnr,
+                "whole": hidden.secret_psnr,
+                "quarter": compress(quarter, max_bytes=hidden.num_bytes)[1],
+                "wrong": {name: _wrong(change(hidden.stego), stream) for name, change in ways(design.quality).items()},
             }
         )
     if not results:
@@ -119,6 +119,13 @@ def survival_table(results):
         bits = f"{100 * np.nanmean(wrong):.1f} % ({100 * np.nanmax(wrong):.1f} %)" if revealed.any() else ""
         lines.append(f"| {name} | {revealed.sum()} of {len(wrong)} | {bits} |")
     return "\n".join(lines)
+
+
+def _hide(cover, secret, design):
+    how = {"design": design, "quality": None, "jpeg": None, "write": np.copy, "progress": Progress(None)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a secret will come back poorly is what is measured
+        return hide_surviving(cover, secret, None, **how)
 
 
 def _wrong(image, stream):

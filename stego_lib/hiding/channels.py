@@ -20,7 +20,8 @@ def channels(survive):
     qualities = [quality for quality in (survive, survive + 3, survive + 7, 90, 95) if survive <= quality <= 100]
     once = [functools.partial(_jpeg, quality=quality) for quality in sorted(set(qualities))]
     full = [functools.partial(_jpeg, quality=quality, subsampled=False) for quality in qualities[:2]]
-    pairs = ((survive, survive), (survive + 3, survive), (min(survive + 10, 100), survive), (survive + 3, survive + 3))
+    near, far = survive + 3, min(survive + 10, 100)
+    pairs = (survive, survive), (near, survive), (far, survive), (near, near), (max(95, near), near)
     twice = [lambda image, pair=pair: _jpeg(_jpeg(image, pair[0]), pair[1]) for pair in pairs]
     return [np.copy, *once, *full, *twice, functools.partial(_noisy, sigma=2 if survive <= MOST_NOISE else 1)]
 

@@ -152,7 +152,7 @@ def hide_file(
         bits: As of `hide`. In a JPEG file, a float: at most so many bits for every AC coefficient that is not 0, and no
             more than 0.6. Defaults to `None`: the secret comes back at 38 dB, or as well as there is room for.
         quality: As of `hide`.
-        survive: As of `hide`. A `.jpg` is then a new one, of quality 95.
+        survive: As of `hide`. A `.jpg` is then a new one, of quality 98.
         cover_quality: As of `hide`.
         fit: The most pixels that the longer side of the stego image may have: a larger cover is made smaller first, so
             that services need not do that. For a secret that has to survive. Defaults to `None`, the size of the cover.
@@ -281,7 +281,7 @@ def _hide(cover, secret, passphrase, *, bits, quality, design, progress, write=n
         )
     progress = Progress(progress)
     if design is not None:
-        how = {"design": design, "quality": quality, "jpeg": jpeg, "write": write, "progress": progress.between(0, 1)}
+        how = {"design": design, "quality": quality, "jpeg": jpeg, "write": write, "progress": progress}
         return survival.hide_surviving(cover, secret, passphrase, **how)
     choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
     payload = make_payload(choice.stream, passphrase, bits=choice.bits)

@@ -86,7 +86,7 @@ def hide_surviving(cover, secret, passphrase, *, design, quality, jpeg, write, p
         quality: PSNR in dB at which the secret comes back, or `None`, the best that fits.
         jpeg: As of `compress`.
         write: Function from an image to what is read from the file that it is written to.
-        progress: Called with the part that is done, from 0 to 1.
+        progress: `Progress`.
 
     Returns:
         `Hidden`, with the stego image as it was written.
@@ -94,16 +94,14 @@ def hide_surviving(cover, secret, passphrase, *, design, quality, jpeg, write, p
     Raises:
         CapacityError: If the secret does not fit, or the cover changes too much on the way.
     """
-    highest, limit = room(cover, design, write=write)
-    progress(0.2)
+    highest, limit = room(cover, design, write=write, progress=progress.between(0, 0.2))
     smaller = _shrunk(secret, limit) if design.shrink and quality is None else secret
     pack = functools.partial(pack_size, size=None if smaller is secret else secret.shape[:2])
     overhead, content = len(pack(b"")), None
-    for trial in range(TRIALS):
+    for _ in range(TRIALS):
         if content is None or len(content) > limit:
-            stream, secret_psnr = _compressed(
-                smaller, limit - overhead, quality=quality, jpeg=jpeg if smaller is secret else None
-            )
+            how = {"quality": quality, "jpeg": jpeg if smaller is secret else None}
+            stream, secret_psnr = _compressed(smaller, limit - overhead, **how, progress=progress.between(0.2, 0.5))
             content = pack(stream)
         level = math.ceil(highest * (len(content) + TAG) / (limit + TAG))
         payload = make_payload(content, passphrase, bits=level, design=design.quality)
@@ -111,8 +109,7 @@ def hide_surviving(cover, secret, passphrase, *, design, quality, jpeg, write, p
             cover, payload.header, payload.body, quality=design.quality, level=level, seed=payload.seed
         )
         stego = write(stego)
-        progress(0.4 + 0.1 * trial)
-        if _survives(stego, payload, level, design.quality):
+        if _survives(stego, payload, level, design.quality, progress.between(0.6, 0.95)):
             break
         limit = math.floor(limit * HARDER)
     else:
@@ -124,18 +121,19 @@ def hide_surviving(cover, secret, passphrase, *, design, quality, jpeg, write, p
         raise AlteredError("What was written is not what is read from it.")
     if secret_psnr < POOR and quality is None:
         _warn(smaller, secret_psnr, limit)
-    progress(1)
+    progress.between(0, 1)(1)
     embedded, changed = 8 * (HEADER + len(payload.body)) / cover.size, float(np.mean(stego != cover))
     return Hidden(stego, embedded, len(stream), changed, image_psnr(cover, stego), secret_psnr, smaller.shape[:2])
 
 
-def room(cover, design, *, write=np.copy):
+def room(cover, design, *, write=np.copy, progress=lambda done: None):
     """Tries how much comes through all that shall be survived; of a large cover, in strips from top to bottom.
 
     Args:
         cover: uint8 array of shape `(height, width, 3)`.
         design: `Design`.
         write: As of `hide_surviving`. Defaults to what changes nothing.
+        progress: Called with the part that is done, from 0 to 1.
 
     Returns:
         level: How many coefficients carry, as of `robust`.
@@ -149,7 +147,10 @@ def room(cover, design, *, write=np.copy):
     size = carriers.capacity_bits(sample.shape, HEADER, level=level)
     signs = 1 - 2.0 * encode(np.unpackbits(np.frombuffer(body, "uint8")), size)
     how = {"quality": design.quality, "level": level, "seed": seed}
-    rate = min(_information(change(stego), signs, how) for change in channels(design.quality))
+    rate, changes = 1.0, channels(design.quality)
+    for number, change in enumerate(changes, 1):
+        rate = min(rate, _information(change(stego), signs, how))
+        progress(number / len(changes))
     size = carriers.capacity_bits(cover.shape, HEADER, level=level)
     rate -= LOSS + SHORT / math.sqrt(min(size, LONGEST)) + NOISY * (1 - rate)
     num_bytes = math.floor(rate * size / 8) - TAG
@@ -200,8 +201,13 @@ def _information(image, signs, how):
     return 1 - min(float(np.logaddexp(0, -signs * values).mean()) for values in soft) / math.log(2)
 
 
-def _survives(stego, payload, level, quality):
-    return all(_comes_through(change(stego), payload, level, quality) for change in channels(quality))
+def _survives(stego, payload, level, quality, progress):
+    changes = channels(quality)
+    for number, change in enumerate(changes, 1):
+        if not _comes_through(change(stego), payload, level, quality):
+            return False
+        progress(number / len(changes))
+    return True
 
 
 def _comes_through(image, payload, level, quality):
@@ -213,12 +219,13 @@ def _comes_through(image, payload, level, quality):
     return False
 
 
-def _compressed(secret, limit, *, quality, jpeg):
+def _compressed(secret, limit, *, quality, jpeg, progress):
     """The stream of a secret, at a quality or at the best that fits, and its PSNR in dB."""
     from stego_lib.codec.codec import TooFewBytesError
 
     try:
-        stream, secret_psnr = compress(secret, max_bytes=None if quality else limit, quality=quality, jpeg=jpeg)
+        max_bytes = None if quality else limit
+        stream, secret_psnr = compress(secret, max_bytes=max_bytes, quality=quality, jpeg=jpeg, progress=progress)
     except TooFewBytesError:
         stream = None
     if stream is None or len(stream) > limit:
