@@ -128,7 +128,8 @@ def test_small_covers_have_room_for_a_thumbnail_or_none():
     with pytest.raises(CapacityError, match="leaves this cover less"):
         room(COVER[:64, :64], Design(75, 42.0, False))
     assert room(COVER[:64, :64], Design(75, 34.0, False))[1] < 100
-    level, num_bytes = room(COVER[:128, :128], DESIGN)
+    level, num_bytes, changes = room(COVER[:128, :128], DESIGN)
+    assert len(changes) == len(channels(75))
     assert 200 < num_bytes < 128 * 128 * level / 256 / 8
 
 
@@ -142,7 +143,7 @@ def test_more_room_for_a_worse_cover():
 def test_what_does_not_survive_is_tried_again_with_less_and_then_refused(monkeypatch):
     lengths = []
 
-    def never(stego, payload, level, quality, progress):
+    def never(stego, payload, *_):
         lengths.append(len(payload.body))
         return False
 
@@ -209,6 +210,14 @@ def test_only_jpeg_files_tell_of_a_service(tmp_path):
         learn_service(tmp_path / "text.jpg")
     with pytest.raises(FileNotFoundError, match="There is no file"):
         learn_service(tmp_path / "none.jpg")
+
+
+def test_of_a_large_cover_the_hardest_changes_are_tried(monkeypatch):
+    monkeypatch.setattr(survival, "TRIED", 2**15)
+    level, num_bytes, changes = room(COVER, DESIGN)
+    assert 0 < len(changes) < len(channels(75))
+    monkeypatch.undo()
+    assert num_bytes == pytest.approx(room(COVER, DESIGN)[1], rel=0.15)
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ TOLERANCE = 1.01  # of the mean squared error
 LOSS, SHORT, NOISY = 0.012, 1.2, 0.08
 LEAST = 64  # bytes; the smallest streams are about as long
 TRIALS = 5  # of hiding what did not survive
+EASIER = 0.03  # bits a coefficient more than the hardest change leaves: nothing that large covers must be tried with
 HARDER = 0.95  # part of the bytes that the next trial gets
 FINENESS = 2**-0.25  # of the sizes that a secret is reduced to
 SMALLEST = 16  # pixels of its shorter side
@@ -94,7 +95,7 @@ def hide_surviving(cover, secret, passphrase, *, design, quality, jpeg, write, p
     Raises:
         CapacityError: If the secret does not fit, or the cover changes too much on the way.
     """
-    highest, limit = room(cover, design, write=write, progress=progress.between(0, 0.2))
+    highest, limit, changes = room(cover, design, write=write, progress=progress.between(0, 0.2))
     smaller = _shrunk(secret, limit) if design.shrink and quality is None else secret
     pack = functools.partial(pack_size, size=None if smaller is secret else secret.shape[:2])
     overhead, content = len(pack(b"")), None
@@ -109,7 +110,7 @@ def hide_surviving(cover, secret, passphrase, *, design, quality, jpeg, write, p
             cover, payload.header, payload.body, quality=design.quality, level=level, seed=payload.seed
         )
         stego = write(stego)
-        if _survives(stego, payload, level, design.quality, progress.between(0.6, 0.95)):
+        if _survives(stego, payload, level, changes, design.quality, progress.between(0.6, 0.95)):
             break
         limit = math.floor(limit * HARDER)
     else:
@@ -138,6 +139,7 @@ def room(cover, design, *, write=np.copy, progress=lambda done: None):
     Returns:
         level: How many coefficients carry, as of `robust`.
         num_bytes: Length of the stream that they have room for, what tells its size included.
+        changes: List of functions: all `channels`, or of those for a large cover the hardest to come through.
 
     Raises:
         CapacityError: If there is no room.
@@ -147,10 +149,13 @@ def room(cover, design, *, write=np.copy, progress=lambda done: None):
     size = carriers.capacity_bits(sample.shape, HEADER, level=level)
     signs = 1 - 2.0 * encode(np.unpackbits(np.frombuffer(body, "uint8")), size)
     how = {"quality": design.quality, "level": level, "seed": seed}
-    rate, changes = 1.0, channels(design.quality)
-    for number, change in enumerate(changes, 1):
-        rate = min(rate, _information(change(stego), signs, how))
-        progress(number / len(changes))
+    changes, rates = channels(design.quality), []
+    for change in changes:
+        rates.append(_information(change(stego), signs, how))
+        progress(len(rates) / len(changes))
+    rate = min(rates)
+    if sample is not cover:
+        changes = [change for change, left in zip(changes, rates, strict=True) if left < rate + EASIER]
     size = carriers.capacity_bits(cover.shape, HEADER, level=level)
     rate -= LOSS + SHORT / math.sqrt(min(size, LONGEST)) + NOISY * (1 - rate)
     num_bytes = math.floor(rate * size / 8) - TAG
@@ -159,7 +164,7 @@ def room(cover, design, *, write=np.copy, progress=lambda done: None):
             f"This cover has hardly any room at `cover_quality={design.cover_quality}`: take a lower one, or a larger "
             "cover, or one with less black, white and pure colours."
         )
-    return level, min(num_bytes, 2**LENGTH_BITS - TAG - 1)
+    return level, min(num_bytes, 2**LENGTH_BITS - TAG - 1), changes
 
 
 def _sample(cover):
@@ -201,8 +206,7 @@ def _information(image, signs, how):
     return 1 - min(float(np.logaddexp(0, -signs * values).mean()) for values in soft) / math.log(2)
 
 
-def _survives(stego, payload, level, quality, progress):
-    changes = channels(quality)
+def _survives(stego, payload, level, changes, quality, progress):
     for number, change in enumerate(changes, 1):
         if not _comes_through(change(stego), payload, level, quality):
             return False
