@@ -72,15 +72,15 @@ def test_a_quality_changes_only_as_much_as_that_takes(hidden):
 
 @pytest.mark.slow
 def test_a_large_secret_is_shrunk_or_warned_of():
-    secret = skimage.data.coffee()
-    shrunk = hide(COVER, secret, survive=75, shrink=True, details=True)
+    cover, secret = COVER[:160, :160], skimage.data.coffee()[:200, :300]
+    shrunk = hide(cover, secret, survive=75, shrink=True, details=True)
     revealed = reveal(jpeg(shrunk.stego, 75), details=True)
     assert revealed.original_size == secret.shape[:2]
     assert revealed.secret.shape[:2] == shrunk.secret_size
     assert shrunk.secret_size < secret.shape[:2]
     assert shrunk.secret_psnr >= 27.5
     with pytest.warns(UserWarning, match="a secret of about [0-9]+x[0-9]+ pixels; `shrink=True`"):
-        hide(COVER, secret, survive=75)
+        hide(cover, secret, survive=75)
 
 
 @pytest.mark.slow
@@ -106,14 +106,14 @@ def test_files_survive(tmp_path, suffix):
 
 @pytest.mark.slow
 def test_covers_that_clip_are_hidden_in_or_refused():
-    page = np.full((256, 256, 3), 255, "uint8")
-    for line in range(20, 240, 20):
+    page = np.full((128, 128, 3), 255, "uint8")
+    for line in range(20, 120, 20):
         cv2.putText(page, "a white page", (10, line), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (200, 0, 0))
-    night = (COVER // 16).astype("uint8")
+    night = (COVER[:128, :128] // 16).astype("uint8")
     night[night < 6] = 0
-    drawing = np.where(COVER > 128, 255, 0).astype("uint8")
+    drawing = np.where(COVER[:128, :128] > 128, 255, 0).astype("uint8")
     for cover in page, night, drawing:
-        for quality in 38.0, 28.0:
+        for quality in 38.0, 30.0:
             try:
                 stego = hide(cover, SECRET[:16, :24], survive=75, cover_quality=quality, shrink=True)
             except CapacityError:
@@ -127,7 +127,7 @@ def test_small_covers_have_room_for_a_thumbnail_or_none():
         room(COVER[:40, :40], DESIGN)
     with pytest.raises(CapacityError, match="leaves this cover less"):
         room(COVER[:64, :64], Design(75, 42.0, False))
-    assert room(COVER[:64, :64], Design(75, 34.0, False))[1] < 100
+    assert room(COVER[:64, :64], Design(75, 34.0, False))[1] < 150
     level, num_bytes, changes = room(COVER[:128, :128], DESIGN)
     assert len(changes) == len(channels(75))
     assert 200 < num_bytes < 128 * 128 * level / 256 / 8
@@ -214,7 +214,7 @@ def test_only_jpeg_files_tell_of_a_service(tmp_path):
 
 def test_of_a_large_cover_the_hardest_changes_are_tried(monkeypatch):
     monkeypatch.setattr(survival, "TRIED", 2**15)
-    level, num_bytes, changes = room(COVER, DESIGN)
+    _, num_bytes, changes = room(COVER, DESIGN)
     assert 0 < len(changes) < len(channels(75))
     monkeypatch.undo()
     assert num_bytes == pytest.approx(room(COVER, DESIGN)[1], rel=0.15)
