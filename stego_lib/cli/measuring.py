@@ -44,9 +44,9 @@ def run_bench(options):
     print("Time, and growth of memory:", flush=True)
     print(speed_table(max(photographs, key=np.size), codec))
     if options.folder:
-        print("Whole photographs at 64x64 pixels, mean PSNR in dB (worst):", flush=True)
+        print("Whole photographs at 64x64 pixels, mean PSNR in dB (worst) / SSIM:", flush=True)
         print(quality_table(rate_distortion(list(load_photographs(paths)), compressors(codec))))
-    print("Photographs at their own size, mean PSNR in dB (worst):", flush=True)
+    print("Photographs at their own size, mean PSNR in dB (worst) / SSIM:", flush=True)
     print(quality_table(rate_distortion(photographs, compressors(codec))))
 
 
