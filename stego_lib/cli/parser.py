@@ -198,7 +198,7 @@ def _add_train_codec(add):
     )
     add_training_options(
         parser,
-        {"small": "two minutes", "default": "some hours"},
+        {"small": "two minutes", "default": "some hours", "gpu": "a quarter of an hour on a large GPU"},
         validation="every tenth photograph of FOLDER",
         output="codec.npz and the histories",
     )
