@@ -3,13 +3,13 @@
 import math
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from stego_lib.hiding import adaptive, filling
 from stego_lib.hiding.capacity import (
     BITS,
+    CapacityError,
     check_bits,
     check_quality,
     check_size,
@@ -18,8 +18,10 @@ from stego_lib.hiding.capacity import (
     max_pixels,
     remedy,
 )
+from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
+from stego_lib.hiding.outcome import AlteredError, Hidden, NothingHiddenError, Progress
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload, open_header
-from stego_lib.hiding.seal import encode_passphrase
+from stego_lib.hiding.seal import TAG, encode_passphrase
 from stego_lib.images import (
     check_output,
     check_photograph,
@@ -33,26 +35,7 @@ from stego_lib.images import (
 POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
 
 
-class NothingHiddenError(ValueError):
-    """Nothing is hidden in the image, or it was hidden with another passphrase: nobody can tell which."""
-
-
-class AlteredError(ValueError):
-    """The image was altered after the secret had been hidden."""
-
-
-class Hidden(NamedTuple):
-    """A stego image, and how good it is: bits a sample and bytes embedded, samples changed, PSNR in dB of both."""
-
-    stego: np.ndarray
-    bits: float
-    num_bytes: int
-    changed: float
-    cover_psnr: float
-    secret_psnr: float
-
-
-def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=False, progress=None):
+def hide(cover, secret, passphrase=None, *, bits=None, quality=None, find_at_most=None, details=False, progress=None):
     """Hides a photograph in another one of any size.
 
     The secret is compressed, sealed with the passphrase, and embedded: adaptively, by few changes of 1 where the cover
@@ -69,6 +52,8 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=Fal
             embedding has room for that; else the fewest low bits are filled that are enough for it, or 4.
         quality: PSNR in dB at which the secret shall come back. No more is embedded than that takes; fewer changes are
             harder to detect. Defaults to `None`.
+        find_at_most: Area under the ROC curve, more than 0.5 and less than 1, as of `area_under_roc`, in place of
+            `bits`: no more is embedded than is found so easily. Defaults to `None`.
         details: Whether to return more than the image. Defaults to `False`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
@@ -87,7 +72,8 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=Fal
     >>> reveal(stego, "correct horse battery staple").shape
     (100, 150, 3)
     """
-    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, progress=progress)
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most}
+    hidden = _hide(cover, secret, passphrase, progress=progress, **how)
     return hidden if details else hidden.stego
 
 
@@ -113,7 +99,16 @@ def reveal(stego, passphrase=None, *, progress=None):
 
 
 def hide_file(
-    cover_path, secret_path, output_path, passphrase=None, *, bits=None, quality=None, overwrite=False, progress=None
+    cover_path,
+    secret_path,
+    output_path,
+    passphrase=None,
+    *,
+    bits=None,
+    quality=None,
+    find_at_most=None,
+    overwrite=False,
+    progress=None,
 ):
     """Hides a photograph file in another one.
 
@@ -127,6 +122,7 @@ def hide_file(
         passphrase: As of `hide`.
         bits: As of `hide`.
         quality: As of `hide`.
+        find_at_most: As of `hide`.
         overwrite: Whether an existing file may be replaced; never the cover or the secret. Defaults to `False`.
         progress: As of `hide`.
 
@@ -148,7 +144,8 @@ def hide_file(
 
     cover, secret, content = read_image(cover_path), read_image(secret_path), Path(secret_path).read_bytes()
     jpeg = content if content.startswith(b"\xff\xd8") else None
-    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, progress=progress, write=write, jpeg=jpeg)
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most}
+    hidden = _hide(cover, secret, passphrase, progress=progress, write=write, jpeg=jpeg, **how)
     write_file(output_path, written[0], overwrite=overwrite)
     return hidden
 
@@ -201,20 +198,28 @@ def check_files(output_path, *inputs, overwrite):
         raise FileNotFoundError(f"There is no folder {output_path.parent}.")
 
 
-def _hide(cover, secret, passphrase, *, bits, quality, progress, write=None, jpeg=None):
+def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, progress, write=None, jpeg=None):
     """Hides, and compares with what is read from what `write` returns."""
     encode_passphrase(passphrase)  # raises what is wrong with it before anything takes time
     cover, secret = check_photograph("cover", cover), check_photograph("secret", secret)
     check_bits(bits)
     check_quality(quality)
     check_size(secret, cover)
+    if find_at_most is not None:
+        bits = _rate_found_at_most(find_at_most, cover, bits=bits)
     if (cover == cover[..., :1]).all():
         warnings.warn(
             "The cover is grey, and the stego image has a little colour, which is easily noticed: take one in colour.",
             stacklevel=3,
         )
-    progress = _Progress(progress)
-    choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
+    progress = Progress(progress)
+    try:
+        choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
+    except CapacityError as error:
+        if find_at_most is None:
+            raise
+        better = _better_cover(secret, find_at_most, quality=quality or POOR)
+        raise CapacityError(f"The secret does not fit with `find_at_most={find_at_most}`: {better}.") from error
     payload = make_payload(choice.stream, passphrase, bits=choice.bits)
     # Noise in all samples hides how much is used; but what comes back exactly has no use for more.
     fill = quality is None and math.isfinite(choice.secret_psnr)
@@ -222,30 +227,31 @@ def _hide(cover, secret, passphrase, *, bits, quality, progress, write=None, jpe
     if _extract(write(stego) if write else stego, passphrase) != choice.stream:
         raise AlteredError("What was written is not what is read from it.")
     if choice.secret_psnr < POOR and quality is None:
-        warnings.warn(
-            f"The secret will come back at only {choice.secret_psnr:.1f} dB: take {remedy(choice.bits)}.", stacklevel=3
-        )
+        better = f"take {remedy(choice.bits)}" if find_at_most is None else _better_cover(secret, find_at_most)
+        warnings.warn(f"The secret will come back at only {choice.secret_psnr:.1f} dB: {better}.", stacklevel=3)
     progress.between(0, 1)(1)
     is_full = choice.bits != ADAPTIVE and fill
     rate = choice.bits if is_full else 8 * (len(payload.header) + len(payload.body)) / cover.size
     changed = float(np.mean(stego != cover))
-    return Hidden(stego, rate, len(choice.stream), changed, image_psnr(cover, stego), choice.secret_psnr)
+    embedding = "adaptive" if choice.bits == ADAPTIVE else "uniform"
+    found = area_under_roc(rate, cover.size / 3, embedding=embedding)
+    return Hidden(stego, rate, len(choice.stream), changed, image_psnr(cover, stego), choice.secret_psnr, found)
 
 
-class _Progress:
-    """Reports how much is done of several parts of work, and never less than before."""
+def _rate_found_at_most(area, cover, *, bits):
+    if not 0.5 < area < 1:
+        raise ValueError(f"`find_at_most` must be more than 0.5 and less than 1. Received: find_at_most={area}")
+    if bits is not None:
+        raise ValueError("`bits` and `find_at_most` both say how much is embedded: choose one of them.")
+    return min(highest_rate(area, cover.size / 3), 1.0)
 
-    def __init__(self, report):
-        self._report, self._done = report or (lambda done: None), 0.0
 
-    def between(self, start, end):
-        """Makes the function that one part of the work reports to."""
-
-        def report(done):
-            self._done = max(self._done, start + done * (end - start))
-            self._report(self._done)
-
-        return report
+def _better_cover(secret, area, *, quality=POOR):
+    num_bytes = HEADER + TAG + codec().estimate_bytes(secret, quality)
+    megapixels = pixels_needed(area, num_bytes) / 1e6
+    return (
+        f"for {quality:.0f} dB take a cover of about {megapixels:.2g} megapixels, a smaller secret or a lower quality"
+    )
 
 
 def _embed(cover, payload, *, bits, fill, progress):
