@@ -104,12 +104,12 @@ def run_capacity(options):
     cover, secret = read_image(options.cover), read_image(options.secret) if options.secret else None
     with loading():
         rows = capacity(cover, secret, quality=options.quality)
-    print(FOUND)
     print(f"bits a sample  {'bytes' if options.quality else 'room, bytes':<11}  changed    cover      secret  found")
     for bits, num_bytes, changed, cover_psnr, secret_psnr, roc_auc in rows:
         expected = "over 55 dB" if 55 < secret_psnr < math.inf else _shown(secret_psnr)
         expected = "no room" if math.isnan(secret_psnr) else expected
         print(f"{bits:13} {num_bytes:>12}  {_percent(changed):>7}  {cover_psnr:.1f} dB  {expected:>10}  {roc_auc:5.2f}")
+    print(FOUND)
 
 
 def run_choose_cover(options):
