@@ -32,7 +32,7 @@ from stego_lib.images import image_psnr, read_image, write_image
 
 pytestmark = pytest.mark.slow
 DATA = Path(__file__).parent / "data"
-STREAM_HASH = "022d8511befac023a11770f74612477b3954d07b8132cb18435594e53377bed3"
+STREAM_HASH = "72f9c9d154791196600dbf39cd43ffc59737b7cf3909a77c3cd0c091ce700bab"
 
 
 @pytest.fixture(scope="module")
