@@ -106,13 +106,19 @@ def avif(image, max_bytes, speed=2):
 
     def best(sampling):
         def encoded(level):  # 100 is lossless
-            return imagecodecs.avif_encode(image, level=level, speed=speed, pixelformat=sampling, numthreads=2)
+            return _avif_file(image.tobytes(), image.shape, level, speed=speed, sampling=sampling)
 
         return _best(encoded, range(101), max_bytes, imagecodecs.avif_decode)
 
     samplings = ("444", "420") if 8 * max_bytes < SUBSAMPLED * image.shape[0] * image.shape[1] else ("444",)
     fitting = [compressed for compressed in map(best, samplings) if compressed is not None]
     return max(fitting, key=lambda compressed: image_psnr(image, compressed[1]), default=None)
+
+
+@functools.lru_cache(512)  # other numbers of bytes ask for many of the same files
+def _avif_file(samples, shape, level, *, speed, sampling):
+    image = np.frombuffer(samples, "uint8").reshape(shape)
+    return imagecodecs.avif_encode(image, level=level, speed=speed, pixelformat=sampling, numthreads=2)
 
 
 def jpegxl(image, max_bytes, effort=7):
