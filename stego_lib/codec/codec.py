@@ -75,8 +75,8 @@ class Codec:
     Blocks of pixels are transformed to principal components, quantized along a trellis, and written by a range coder
     under probabilities that a network predicts from what is written already. That network computes in fixed point:
     every machine and backend predicts the same. Another network refines what was quantized. Where a lossless file of
-    another format is no longer than what is asked for, the stream is that; so it is where an AVIF file is better. May be
-    used by several threads.
+    another format is no longer than what is asked for, the stream is that; so it is where an AVIF file is better. May
+    be used by several threads.
 
     Args:
         content: Dictionary of arrays, the content of a `codec.npz`.
