@@ -13,14 +13,9 @@ PUBLIC = {  # names by the modules they are in, which are imported when they are
     "codec.training": ["train_codec"],
     "data": ["PairDataset", "find_div2k", "find_photographs", "load_pairs", "load_photographs"],
     "hiding.capacity": ["CapacityError", "capacity"],
-    "hiding.stego": [
-        "AlteredError",
-        "NothingHiddenError",
-        "hide",
-        "hide_file",
-        "reveal",
-        "reveal_file",
-    ],
+    "hiding.covers": ["choose_cover"],
+    "hiding.outcome": ["AlteredError", "NothingHiddenError"],
+    "hiding.stego": ["hide", "hide_file", "reveal", "reveal_file"],
     "images": ["UnsupportedFileError", "read_image", "sharpen", "smooth", "write_image"],
     "layers": [
         "EightBit",

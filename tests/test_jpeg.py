@@ -350,11 +350,12 @@ def test_what_is_expected_comes_about(folder):
 def test_metadata_are_kept_only_where_that_is_asked_for(folder):
     hide_in(folder, bits=0.3)
     hide_in(folder, "kept.jpg", bits=0.3, keep_metadata=True)
-    cover, stego, kept = (Image.open(folder / name) for name in ("cover.jpg", "stego.jpg", "kept.jpg"))
+    contents = [(folder / name).read_bytes() for name in ("cover.jpg", "stego.jpg", "kept.jpg")]
+    cover, stego, kept = (Image.open(io.BytesIO(content)) for content in contents)
     assert dict(stego.getexif()) == {ExifTags.Base.Orientation: 6}
     assert stego.info["icc_profile"] == cover.info["icc_profile"]
     assert "comment" not in stego.info
-    assert b"phones" not in (folder / "stego.jpg").read_bytes()
+    assert b"phones" not in contents[1]
     assert kept.info["exif"] == cover.info["exif"]
     assert kept.info["comment"] == b"at home"
     assert kept.size == stego.size == cover.size
@@ -370,8 +371,6 @@ def test_a_secret_comes_back_from_every_kind_of_jpeg_file(kind, folder, recwarn)
     hidden = hide_in(folder)
     revealed = reveal_file(folder / "stego.jpg", folder / "revealed.png", "right")
     assert image_psnr(SECRET[::2, ::2], revealed) == hidden.secret_psnr
-    with pytest.raises(NothingHiddenError):
-        reveal_file(folder / "stego.jpg", folder / "no.png", "wrong")
     cover, stego = ((folder / name).read_bytes() for name in ("cover.jpg", "stego.jpg"))
     for decode in pillow_pixels, opencv_pixels, imagecodecs.jpeg8_decode:
         assert image_psnr(decode(cover), decode(stego)) > 38

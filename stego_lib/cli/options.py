@@ -31,6 +31,13 @@ def add_hiding_options(parser):
         "more bits give a better secret (default: what brings the secret back at 38 dB)",
     )
     add_quality(parser)
+    parser.add_argument(
+        "--find-at-most",
+        type=_area,
+        metavar="AREA",
+        help="how easily it may be found, more than 0.5 (guessing) and less than 1 (certain): area under the ROC curve "
+        "of a detector; no more is embedded than that allows",
+    )
 
 
 def add_quality(parser):
@@ -156,6 +163,13 @@ def _bits(text):
         if text in ("1", "2", "3", "4") or 0 < float(text) <= 1:
             return int(text) if text.isdigit() else float(text)
     raise argparse.ArgumentTypeError("must be 1, 2, 3 or 4, or a fraction of a bit such as 0.1")
+
+
+def _area(text):
+    with contextlib.suppress(ValueError):
+        if 0.5 < (area := float(text)) < 1:
+            return area
+    raise argparse.ArgumentTypeError("must be more than 0.5 and less than 1, such as 0.6")
 
 
 def _decibels(text):

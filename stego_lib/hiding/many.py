@@ -27,7 +27,7 @@ WORKER = {  # one thread, and no GPU: they would fight for its memory
 }
 
 
-def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None, report=None):
+def hide_many(pairs, passphrase=None, *, bits=None, quality=None, find_at_most=None, processes=None, report=None):
     """Hides every secret of a list in its cover; a pair that fails does not stop the others.
 
     Stego images that exist are left as they are: the same call again finishes an interrupted run. Where a process is
@@ -41,6 +41,7 @@ def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None
         passphrase: As of `hide`, the same for all; every image gets a key of its own nevertheless.
         bits: As of `hide`.
         quality: As of `hide`.
+        find_at_most: As of `hide`.
         processes: How many work at once, each with 1 GB of memory, 1.5 GB for 12 megapixels. Defaults to `None`, one
             for every CPU.
         report: Path of a CSV file that lists the result of every pair; `"pending"` where a run was interrupted before
@@ -64,7 +65,7 @@ def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None
         if (folder / row["output"]).is_file():
             row.update(earlier.get(tuple(row[column] for column in COLUMNS), {}), status="exists")
     pending = [row for row in rows if row["status"] == "pending"]
-    how = {"passphrase": passphrase, "bits": bits, "quality": quality}
+    how = {"passphrase": passphrase, "bits": bits, "quality": quality, "find_at_most": find_at_most}
     if report:
         _write(report, rows)  # now, in case it cannot be
     processes = min(processes or num_threads(), len(pending), 61)  # more than 61 Windows cannot

@@ -9,7 +9,9 @@ import numpy as np
 from stego_lib.hiding import adaptive, filling
 from stego_lib.hiding.capacity import (
     BITS,
+    CapacityError,
     check_bits,
+    check_find_at_most,
     check_quality,
     check_size,
     choose,
@@ -17,11 +19,12 @@ from stego_lib.hiding.capacity import (
     max_pixels,
     remedy,
 )
+from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
 from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
 from stego_lib.hiding.jpeg_stego import hide_in_jpeg, reveal_from_jpeg
 from stego_lib.hiding.outcome import AlteredError, Hidden, NothingHiddenError, Progress
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload, open_header
-from stego_lib.hiding.seal import encode_passphrase
+from stego_lib.hiding.seal import TAG, encode_passphrase
 from stego_lib.images import (
     LOSSLESS_SUFFIXES,
     check_output,
@@ -37,7 +40,7 @@ POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 
-def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=False, progress=None):
+def hide(cover, secret, passphrase=None, *, bits=None, quality=None, find_at_most=None, details=False, progress=None):
     """Hides a photograph in another one of any size.
 
     The secret is compressed, sealed with the passphrase, and embedded: adaptively, by few changes of 1 where the cover
@@ -54,6 +57,8 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=Fal
             embedding has room for that; else the fewest low bits are filled that are enough for it, or 4.
         quality: PSNR in dB at which the secret shall come back. No more is embedded than that takes; fewer changes are
             harder to detect. Defaults to `None`.
+        find_at_most: Area under the ROC curve, more than 0.5 and less than 1, as of `area_under_roc`, in place of
+            `bits`: no more is embedded than is found so easily. Defaults to `None`.
         details: Whether to return more than the image. Defaults to `False`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
@@ -72,7 +77,8 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=Fal
     >>> reveal(stego, "correct horse battery staple").shape
     (100, 150, 3)
     """
-    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, progress=progress)
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most}
+    hidden = _hide(cover, secret, passphrase, progress=progress, **how)
     return hidden if details else hidden.stego
 
 
@@ -106,6 +112,7 @@ def hide_file(
     *,
     bits=None,
     quality=None,
+    find_at_most=None,
     keep_metadata=False,
     overwrite=False,
     progress=None,
@@ -127,6 +134,7 @@ def hide_file(
         bits: As of `hide`. In a JPEG file, a float: at most so many bits for every AC coefficient that is not 0, and no
             more than 0.6. Defaults to `None`: the secret comes back at 38 dB, or as well as there is room for.
         quality: As of `hide`.
+        find_at_most: As of `hide`.
         keep_metadata: Whether a JPEG file keeps all metadata of the cover, as they are: EXIF, which may tell where and
             when a photograph was taken, and comments. Defaults to `False`.
         overwrite: Whether an existing file may be replaced; never the cover or the secret. Defaults to `False`.
@@ -145,7 +153,7 @@ def hide_file(
     encode_passphrase(passphrase)
     content = Path(secret_path).read_bytes()
     jpeg = content if content.startswith(JPEG_SIGNATURE) else None
-    how = {"bits": bits, "quality": quality, "jpeg": jpeg, "progress": progress}
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "jpeg": jpeg, "progress": progress}
     hide_in = hide_in_jpeg if Path(output_path).suffix.lower() in JPEG_SUFFIXES else _hide_in_samples
     paths = cover_path, secret_path, output_path
     written, hidden = hide_in(*paths, passphrase, keep_metadata=keep_metadata, **how)
@@ -228,20 +236,29 @@ def check_files(output_path, *inputs, overwrite, suffixes=LOSSLESS_SUFFIXES):
         raise FileNotFoundError(f"There is no folder {output_path.parent}.")
 
 
-def _hide(cover, secret, passphrase, *, bits, quality, progress, write=None, jpeg=None):
+def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, progress, write=None, jpeg=None):
     """Hides, and compares with what is read from what `write` returns."""
     encode_passphrase(passphrase)  # raises what is wrong with it before anything takes time
     cover, secret = check_photograph("cover", cover), check_photograph("secret", secret)
     check_bits(bits)
     check_quality(quality)
     check_size(secret, cover)
+    check_find_at_most(find_at_most, bits=bits)
+    if find_at_most is not None:
+        bits = min(highest_rate(find_at_most, cover.size / 3), 1.0)
     if (cover == cover[..., :1]).all():
         warnings.warn(
             "The cover is grey, and the stego image has a little colour, which is easily noticed: take one in colour.",
             stacklevel=3,
         )
     progress = Progress(progress)
-    choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
+    try:
+        choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
+    except CapacityError as error:
+        if find_at_most is None:
+            raise
+        better = _better_cover(secret, find_at_most, quality=quality or POOR)
+        raise CapacityError(f"The secret does not fit with `find_at_most={find_at_most}`: {better}.") from error
     payload = make_payload(choice.stream, passphrase, bits=choice.bits)
     # Noise in all samples hides how much is used; but what comes back exactly has no use for more.
     fill = quality is None and math.isfinite(choice.secret_psnr)
@@ -249,14 +266,23 @@ def _hide(cover, secret, passphrase, *, bits, quality, progress, write=None, jpe
     if _extract(write(stego) if write else stego, passphrase) != choice.stream:
         raise AlteredError("What was written is not what is read from it.")
     if choice.secret_psnr < POOR and quality is None:
-        warnings.warn(
-            f"The secret will come back at only {choice.secret_psnr:.1f} dB: take {remedy(choice.bits)}.", stacklevel=3
-        )
+        better = f"take {remedy(choice.bits)}" if find_at_most is None else _better_cover(secret, find_at_most)
+        warnings.warn(f"The secret will come back at only {choice.secret_psnr:.1f} dB: {better}.", stacklevel=3)
     progress.between(0, 1)(1)
     is_full = choice.bits != ADAPTIVE and fill
     rate = choice.bits if is_full else 8 * (len(payload.header) + len(payload.body)) / cover.size
-    changed = np.count_nonzero(stego != cover) / cover.size
-    return Hidden(stego, rate, len(choice.stream), changed, image_psnr(cover, stego), choice.secret_psnr)
+    changed = float(np.mean(stego != cover))
+    embedding = "adaptive" if choice.bits == ADAPTIVE else "uniform"
+    found = area_under_roc(rate, cover.size / 3, embedding=embedding)
+    return Hidden(stego, rate, len(choice.stream), changed, image_psnr(cover, stego), choice.secret_psnr, found)
+
+
+def _better_cover(secret, area, *, quality=POOR):
+    num_bytes = HEADER + TAG + codec().estimate_bytes(secret, quality)
+    megapixels = pixels_needed(area, num_bytes) / 1e6
+    return (
+        f"for {quality:.0f} dB take a cover of about {megapixels:.2g} megapixels, a smaller secret or a lower quality"
+    )
 
 
 def _embed(cover, payload, *, bits, fill, progress):
