@@ -109,11 +109,11 @@ PROBLEMS = {
     "secret float": ("hide cover.png float.tif -o new.png", NO_IMAGE),
     "output jpg": (
         "hide cover.png secret.png -o new.jpg",
-        "take a JPEG file as the cover, just as the camera wrote it",
+        "take a JPEG file as the cover, just as",
     ),
     "output jpeg": (
         "hide cover.png secret.png -o new.JPEG",
-        "take a JPEG file as the cover, just as the camera wrote it",
+        "take a JPEG file as the cover, just as",
     ),
     "output webp": ("hide cover.png secret.png -o new.webp", "survives only in lossless files"),
     "output gif": ("hide cover.png secret.png -o new.gif", "survives only in lossless files"),
