@@ -13,15 +13,14 @@ from tqdm.auto import tqdm
 from stego_lib.evaluation.jpeg_steganalysis import dctr_features, embed_in_order, luminance
 from stego_lib.hiding.jpeg import capacity_bytes, choose_band, embed, num_nonzero
 from stego_lib.hiding.jpeg_file import read_jpeg
-from stego_lib.hiding.payload import HEADER
 
 QUALITIES = 75, 95
 RATES = 0.4, 0.2, 0.1, 0.05  # bits for every AC coefficient that is not 0
-PENALTY = 100  # of the discriminant, per feature as spread over the photographs
+PENALTY = 100.0  # of the discriminant
 
 
 def embed_as_hide_does(jpeg, rate):
-    """Embeds random bytes in place of the sealed ones, from which nothing distinguishes them.
+    """Embeds random bytes in place of header and body, from which nothing distinguishes them.
 
     Args:
         jpeg: `JPEGFile`.
@@ -30,9 +29,8 @@ def embed_as_hide_does(jpeg, rate):
     Returns:
         int16 array of the shape of `jpeg.blocks`.
     """
-    length = capacity_bytes(jpeg, HEADER, rate=rate)
-    band = choose_band(jpeg, HEADER + length)
-    return embed(jpeg, os.urandom(HEADER), os.urandom(length), band=band, seed=os.urandom(32))
+    body = os.urandom(capacity_bytes(jpeg, 0, rate=rate))
+    return embed(jpeg, b"", body, band=choose_band(jpeg, len(body)), seed=os.urandom(32))
 
 
 def embed_as_jsteg_does(jpeg, rate):
