@@ -113,18 +113,18 @@ def run_capacity(options):
     with loading():
         rows = capacity(cover, secret, quality=options.quality)
     if not content.startswith(JPEG_SIGNATURE):
-        print(FOUND)
         _print_rates("bits a sample", rows, quality=options.quality)
-        return
-    try:
-        rows_of_jpeg = jpeg_capacity(content, secret, quality=options.quality)
-    except UnsupportedFileError as error:
-        print(f"A .jpg cannot be the output: {error}.")
     else:
-        print(f"In a .jpg, bits for every coefficient that is not 0. {FOUND}")
-        _print_rates("bits", rows_of_jpeg, quality=options.quality)
-    print("In a .png, bits a sample:")
-    _print_rates("bits", rows, quality=options.quality)
+        try:
+            rows_of_jpeg = jpeg_capacity(content, secret, quality=options.quality)
+        except UnsupportedFileError as error:
+            print(f"A .jpg cannot be the output: {error}.")
+        else:
+            print("In a .jpg, bits for every coefficient that is not 0:")
+            _print_rates("bits", rows_of_jpeg, quality=options.quality)
+        print("In a .png, bits a sample:")
+        _print_rates("bits", rows, quality=options.quality)
+    print(FOUND)
 
 
 def _print_rates(title, rows, *, quality):
