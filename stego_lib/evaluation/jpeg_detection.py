@@ -90,7 +90,7 @@ def ridge_discriminant(covers, stegos):
         Function from an array of features to scores, higher for stego images.
 
     Reference:
-        [Cogranne and Fridrich, 2015](https://doi.org/10.1109/TIFS.2015.2470220) (as good as ensembles)
+        [Cogranne, Sedighi, Fridrich and Pevny, 2015](https://doi.org/10.1109/WIFS.2015.7368597) (as good as ensembles)
     """
     model = make_pipeline(StandardScaler(), RidgeClassifier(alpha=PENALTY))
     model.fit(np.concatenate([covers, stegos]), np.repeat([0, 1], [len(covers), len(stegos)]))
