@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import resource
 import struct
 import subprocess
@@ -17,6 +18,7 @@ from PIL import Image
 from stego_lib.cli import hiding as command_line
 from stego_lib.cli import main
 from stego_lib.hiding import payload
+from stego_lib.hiding.outcome import Hidden
 from stego_lib.hiding.stego import hide, reveal_file
 from stego_lib.images import image_psnr, read_image, write_image
 
@@ -312,6 +314,25 @@ def test_capacity_prints_a_line_for_every_number_of_bits(originals, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:-1]] == ["0.05", "0.1", "0.2", "0.4", "1", "2", "3", "4"]
     assert main(["capacity", str(originals / "stego.png")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        (
+            {"roc_auc": 0.503},
+            "Hardly found: area under the ROC curve of a detector 0.50 (0.5 is guessing, 1 is certain).",
+        ),
+        ({"roc_auc": 0.9, "num_bytes": 2000, "secret_psnr": 45}, r"times the pixels or --quality \d\d would make that"),
+        ({"roc_auc": 0.9, "num_bytes": 2000, "secret_psnr": 28}, r"times the pixels would make that 0\.55\."),
+        ({"roc_auc": 0.9, "num_bytes": 2000, "secret_psnr": np.inf}, r"times the pixels would make that 0\.55\."),
+        ({"roc_auc": 1.0, "num_bytes": 1, "secret_psnr": 30}, r"A fraction as --bits would make that 0\.55\."),
+    ],
+)
+def test_how_easily_it_is_found_is_said_with_what_helps(measured, expected):
+    usual = {"stego": COVER, "bits": 0.1, "num_bytes": 100, "changed": 0.1, "cover_psnr": 50.0, "secret_psnr": 40.0}
+    sentence = command_line._how_easily_found(Hidden(**usual | measured))
+    assert re.search(expected, sentence) or sentence == expected
 
 
 def kinds(folder):

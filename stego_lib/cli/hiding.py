@@ -204,8 +204,8 @@ def _how_easily_found(hidden, *, is_jpeg):
     )
     quality = hidden.secret_psnr - DECIBELS * math.log2(fewer)
     if POOR <= quality < hidden.secret_psnr < math.inf:
-        remedy += f", or --quality {quality:.0f}"
-    return f"{words} {remedy}, would make that {AIM}."
+        remedy += f" or --quality {quality:.0f}"
+    return f"{words} {remedy} would make that {AIM}."
 
 
 def _rate(bits):
