@@ -181,7 +181,7 @@ def _passphrase(options, *, new=False):
     return passphrase
 
 
-def _how_easily_found(hidden, *, is_jpeg):
+def _how_easily_found(hidden, *, is_jpeg=False):
     """Says in words and as a number how easily it is found, and what would help."""
     from stego_lib.hiding.detectability import highest_rate, in_words, pixels_needed
     from stego_lib.hiding.payload import HEADER
