@@ -109,22 +109,24 @@ def write_image(path, image, *, overwrite=False):
     write_file(path, content, overwrite=overwrite)
 
 
-def check_output(path, *, overwrite=False):
+def check_output(path, *, overwrite=False, suffixes=LOSSLESS_SUFFIXES):
     """Makes sure that an image may be written to a file.
 
     Args:
         path: Path of the file.
         overwrite: Whether an existing file may be replaced. Defaults to `False`.
+        suffixes: Those that the file may have. Defaults to those of lossless formats.
 
     Raises:
-        ValueError: If the suffix is not one of a lossless format.
+        ValueError: If the suffix is another one.
         FileExistsError: If the file exists and may not be replaced.
         IsADirectoryError: If the path is a folder.
     """
     path = Path(path)
-    if path.suffix.lower() not in LOSSLESS_SUFFIXES:
+    if path.suffix.lower() not in suffixes:
         raise ValueError(
-            f"Cannot write {path}: a hidden photograph survives only in lossless files, {', '.join(LOSSLESS_SUFFIXES)}."
+            f"Cannot write {path}: a hidden photograph survives only in lossless files, {', '.join(LOSSLESS_SUFFIXES)}"
+            f"{', or in a .jpg of a cover that is one' if '.jpg' in suffixes else ''}."
         )
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder.")

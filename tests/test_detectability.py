@@ -70,5 +70,5 @@ def test_the_table_of_the_package_can_be_used():
     path = Path(detectability.__file__).with_name("detectability.csv")
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {row["embedding"] for row in rows} == {"adaptive", "uniform"}
+    assert {row["embedding"] for row in rows} == {"adaptive", "uniform", "jpeg"}
     assert all(0.4 <= float(row["auc"]) <= 1 and 0 < float(row["rate"]) <= 4 and float(row["side"]) for row in rows)

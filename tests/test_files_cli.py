@@ -109,8 +109,14 @@ PROBLEMS = {
     "secret truncated": ("hide cover.png truncated.png -o new.png", NO_IMAGE),
     "secret folder": ("hide cover.png folder.png -o new.png", "folder.png is a folder"),
     "secret float": ("hide cover.png float.tif -o new.png", NO_IMAGE),
-    "output jpg": ("hide cover.png secret.png -o new.jpg", "survives only in lossless files"),
-    "output jpeg": ("hide cover.png secret.png -o new.JPEG", "survives only in lossless files"),
+    "output jpg": (
+        "hide cover.png secret.png -o new.jpg",
+        "take a JPEG file as the cover, just as",
+    ),
+    "output jpeg": (
+        "hide cover.png secret.png -o new.JPEG",
+        "take a JPEG file as the cover, just as",
+    ),
     "output webp": ("hide cover.png secret.png -o new.webp", "survives only in lossless files"),
     "output gif": ("hide cover.png secret.png -o new.gif", "survives only in lossless files"),
     "output without suffix": ("hide cover.png secret.png -o new", "survives only in lossless files"),

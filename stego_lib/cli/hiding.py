@@ -16,9 +16,11 @@ DECIBELS = 4  # of a secret that twice the bytes are worth, about, at the rates 
 
 def run_hide(options):
     """Hides a photograph."""
-    from stego_lib.hiding.stego import check_files, hide_file
+    from stego_lib.hiding.stego import JPEG_SUFFIXES, check_files, hide_file
+    from stego_lib.images import LOSSLESS_SUFFIXES
 
-    check_files(options.output, options.cover, options.secret, overwrite=options.force)
+    suffixes = LOSSLESS_SUFFIXES + JPEG_SUFFIXES
+    check_files(options.output, options.cover, options.secret, overwrite=options.force, suffixes=suffixes)
     passphrase = _passphrase(options, new=True)
     with progress("Hiding") as report:
         hidden = hide_file(
@@ -29,15 +31,18 @@ def run_hide(options):
             bits=options.bits,
             quality=options.quality,
             find_at_most=options.find_at_most,
+            keep_metadata=options.keep_metadata,
             overwrite=options.force,
             progress=report,
         )
+    is_jpeg = Path(options.output).suffix.lower() in JPEG_SUFFIXES
+    where, what = ("for every coefficient that is not 0", "coefficients") if is_jpeg else ("a sample", "samples")
     print(
         f"{options.output}: cover {hidden.cover_psnr:.1f} dB, secret {_shown(hidden.secret_psnr)}; "
-        f"{hidden.num_bytes} bytes hidden, {_rate(hidden.bits)} a sample, "
-        f"{_percent(hidden.changed)} of the samples changed."
+        f"{hidden.num_bytes} bytes hidden, {_rate(hidden.bits)} {where}, {_percent(hidden.changed)} of the {what} "
+        "changed."
     )
-    print(_how_easily_found(hidden))
+    print(_how_easily_found(hidden, is_jpeg=is_jpeg))
     if passphrase is None:
         print("There is no passphrase: everybody who has this program can reveal the secret.")
 
@@ -97,19 +102,37 @@ def run_reveal(options):
 
 
 def run_capacity(options):
-    """Prints what a cover offers."""
+    """Prints what a cover offers; a JPEG file for both kinds of output."""
     from stego_lib.hiding.capacity import capacity
-    from stego_lib.images import read_image
+    from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
+    from stego_lib.hiding.jpeg_stego import jpeg_capacity
+    from stego_lib.images import UnsupportedFileError, read_image
 
     cover, secret = read_image(options.cover), read_image(options.secret) if options.secret else None
+    content = Path(options.cover).read_bytes()
     with loading():
         rows = capacity(cover, secret, quality=options.quality)
-    print(f"bits a sample  {'bytes' if options.quality else 'room, bytes':<11}  changed    cover      secret  found")
+    if not content.startswith(JPEG_SIGNATURE):
+        _print_rates("bits a sample", rows, quality=options.quality)
+    else:
+        try:
+            rows_of_jpeg = jpeg_capacity(content, secret, quality=options.quality)
+        except UnsupportedFileError as error:
+            print(f"A .jpg cannot be the output: {error}.")
+        else:
+            print("In a .jpg, bits for every coefficient that is not 0:")
+            _print_rates("bits", rows_of_jpeg, quality=options.quality)
+        print("In a .png, bits a sample:")
+        _print_rates("bits", rows, quality=options.quality)
+    print(FOUND)
+
+
+def _print_rates(title, rows, *, quality):
+    print(f"{title:13}  {'bytes' if quality else 'room, bytes':<11}  changed    cover      secret  found")
     for bits, num_bytes, changed, cover_psnr, secret_psnr, roc_auc in rows:
         expected = "over 55 dB" if 55 < secret_psnr < math.inf else _shown(secret_psnr)
         expected = "no room" if math.isnan(secret_psnr) else expected
         print(f"{bits:13} {num_bytes:>12}  {_percent(changed):>7}  {cover_psnr:.1f} dB  {expected:>10}  {roc_auc:5.2f}")
-    print(FOUND)
 
 
 def run_choose_cover(options):
@@ -158,7 +181,7 @@ def _passphrase(options, *, new=False):
     return passphrase
 
 
-def _how_easily_found(hidden):
+def _how_easily_found(hidden, *, is_jpeg=False):
     """Says in words and as a number how easily it is found, and what would help."""
     from stego_lib.hiding.detectability import highest_rate, in_words, pixels_needed
     from stego_lib.hiding.payload import HEADER
@@ -170,8 +193,12 @@ def _how_easily_found(hidden):
     if hidden.roc_auc < AIM:
         return words
     num_bytes, pixels = hidden.num_bytes + HEADER + TAG, hidden.stego.size // 3
-    larger = pixels_needed(AIM, num_bytes) / pixels
-    fewer = 8 * num_bytes / hidden.stego.size / highest_rate(AIM, pixels)
+    if is_jpeg:
+        fewer = hidden.bits / highest_rate(AIM, pixels, embedding="jpeg")
+        larger = fewer**2  # by the square root law
+    else:
+        larger = pixels_needed(AIM, num_bytes) / pixels
+        fewer = 8 * num_bytes / hidden.stego.size / highest_rate(AIM, pixels)
     remedy = (
         f"A cover of {larger:.{0 if larger > 10 else 1}f} times the pixels" if larger > 1 else "A fraction as --bits"
     )

@@ -76,6 +76,7 @@ def run_detect(options):
 
     from stego_lib.data import BUNDLED, bundled_photographs, cut_squares, find_photographs
     from stego_lib.evaluation.detection import all_embeddings, detect, detection_table
+    from stego_lib.evaluation.jpeg_detection import detect_in_jpeg
 
     if options.folder == "bundled":
         squares = cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 128, number=6)
@@ -94,6 +95,8 @@ def run_detect(options):
     print(f"{len(covers)} covers, trained on one half and tested on the other: area under the ROC curve", end=" ")
     print("(95 % confidence interval), smallest mean error:", flush=True)
     print(detection_table(detect(all_embeddings(), covers, secrets)))
+    print("In JPEG files, by their quality and bits for every coefficient that is not 0:", flush=True)
+    print(detection_table(detect_in_jpeg(covers)))
 
 
 def _names(number):

@@ -10,6 +10,7 @@ OPTIONS = {  # by the arguments that errors of the library name
     "embedding": "--embedding",
     "find_at_most": "--find-at-most",
     "image_size": "--image-size",
+    "keep_metadata": "--keep-metadata",
     "overwrite": "--force",
     "period": "--period",
     "preset": "--preset",

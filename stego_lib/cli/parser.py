@@ -19,8 +19,8 @@ from stego_lib.cli.options import (
 from stego_lib.cli.training import run_train, run_train_codec
 
 EXAMPLES = """examples:
-  stego-lib hide cover.jpg secret.jpg -o stego.png --ask-passphrase
-  stego-lib reveal stego.png -o revealed.png --ask-passphrase
+  stego-lib hide cover.jpg secret.jpg -o stego.jpg --ask-passphrase
+  stego-lib reveal stego.jpg -o revealed.png --ask-passphrase
   stego-lib capacity cover.jpg secret.jpg
   stego-lib choose-cover secret.jpg photos/one.jpg photos/two.jpg photos/three.jpg
   stego-lib hide-many pairs.csv --passphrase-file passphrase.txt
@@ -90,8 +90,20 @@ def _add_hide(add):
     parser = add("hide", run_hide, "hide a photograph in another photograph", HIDE)
     parser.add_argument("cover", metavar="COVER", help="the photograph that everybody may see")
     parser.add_argument("secret", metavar="SECRET", help="the photograph to hide, of any size")
-    parser.add_argument("-o", "--output", metavar="STEGO.png", required=True, help="the stego image, a lossless file")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="STEGO",
+        required=True,
+        help="the stego image: a .jpg, if COVER is a JPEG file, or a lossless file such as a .png",
+    )
     add_hiding_options(parser)
+    parser.add_argument(
+        "--keep-metadata",
+        action="store_true",
+        help="keep all metadata of a JPEG cover, also where and when it was taken; by default a .jpg keeps only colour "
+        "profile and orientation",
+    )
     add_passphrase_options(parser)
     add_force(parser)
 

@@ -222,6 +222,24 @@ def check_quality(quality):
         raise ValueError(f"`quality` must be a positive number of decibels. Received: quality={quality}")
 
 
+def check_find_at_most(area, *, bits):
+    """Makes sure that how easily something may be found is said right.
+
+    Args:
+        area: As of `hide`.
+        bits: As of `hide`.
+
+    Raises:
+        ValueError: If it is no area under a ROC curve, or bits are given, too.
+    """
+    if area is None:
+        return
+    if not 0.5 < area < 1:
+        raise ValueError(f"`find_at_most` must be more than 0.5 and less than 1. Received: find_at_most={area}")
+    if bits is not None:
+        raise ValueError("`bits` and `find_at_most` both say how much is embedded: choose one of them.")
+
+
 def check_size(secret, cover):
     """Makes sure that a cover is no smaller, and a secret no larger than they may be.
 

@@ -29,9 +29,9 @@ def area_under_roc(rate, pixels, *, embedding="adaptive"):
     """Tells how easily a stego image is found.
 
     Args:
-        rate: Bits a sample.
+        rate: Bits a sample; in JPEG files, bits for every AC coefficient that is not 0.
         pixels: Of the cover.
-        embedding: `"adaptive"`, or `"uniform"` for changes at any places. Defaults to `"adaptive"`.
+        embedding: `"adaptive"`, `"uniform"` for changes at any places, or `"jpeg"`. Defaults to `"adaptive"`.
 
     Returns:
         Float, the chance that a detector ranks the stego image above its cover: 0.5 is guessing, 1 is certain.
@@ -45,17 +45,19 @@ def area_under_roc(rate, pixels, *, embedding="adaptive"):
     return min(NormalDist().cdf(distance / math.sqrt(2)), CERTAIN)
 
 
-def highest_rate(area, pixels):
-    """Finds how much may be embedded adaptively.
+def highest_rate(area, pixels, *, embedding="adaptive"):
+    """Finds how much may be embedded.
 
     Args:
         area: Area under the ROC curve that must not be exceeded, more than 0.5.
         pixels: Of the cover.
+        embedding: As of `area_under_roc`. Defaults to `"adaptive"`.
 
     Returns:
-        Bits a sample, float.
+        The rate, float, as of `area_under_roc`.
     """
-    return float(RATES[max(bisect.bisect(RATES, area, key=lambda rate: area_under_roc(rate, pixels)) - 1, 0)])
+    areas = functools.partial(area_under_roc, pixels=pixels, embedding=embedding)
+    return float(RATES[max(bisect.bisect(RATES, area, key=areas) - 1, 0)])
 
 
 def pixels_needed(area, num_bytes, channels=3):

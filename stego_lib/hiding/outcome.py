@@ -18,7 +18,8 @@ class Hidden(NamedTuple):
     """A stego image, and how good it is.
 
     Bits a sample and bytes of the secret, the fraction of the samples that changed, the PSNR in dB of cover and secret,
-    and how easily it is found: the area under the ROC curve that `area_under_roc` tells, or NaN.
+    and how easily it is found: the area under the ROC curve that `area_under_roc` tells, or NaN. In a JPEG file, bits
+    are those for every AC coefficient that is not 0, and the fraction is one of the coefficients.
     """
 
     stego: np.ndarray

@@ -11,6 +11,7 @@ from stego_lib.hiding.capacity import (
     BITS,
     CapacityError,
     check_bits,
+    check_find_at_most,
     check_quality,
     check_size,
     choose,
@@ -19,10 +20,13 @@ from stego_lib.hiding.capacity import (
     remedy,
 )
 from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
+from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
+from stego_lib.hiding.jpeg_stego import hide_in_jpeg, reveal_from_jpeg
 from stego_lib.hiding.outcome import AlteredError, Hidden, NothingHiddenError, Progress
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload, open_header
 from stego_lib.hiding.seal import TAG, encode_passphrase
 from stego_lib.images import (
+    LOSSLESS_SUFFIXES,
     check_output,
     check_photograph,
     decode_image,
@@ -33,6 +37,7 @@ from stego_lib.images import (
 )
 
 POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
+JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 
 def hide(cover, secret, passphrase=None, *, bits=None, quality=None, find_at_most=None, details=False, progress=None):
@@ -81,7 +86,8 @@ def reveal(stego, passphrase=None, *, progress=None):
     """Reveals a photograph that `hide` has hidden.
 
     Args:
-        stego: uint8 array of shape `(height, width, 3)`, exactly as `hide` returned it.
+        stego: uint8 array of shape `(height, width, 3)`, exactly as `hide` returned it. What `hide_file` hid in a JPEG
+            file is not in the picture, and only `reveal_file` finds it.
         passphrase: The one that it was hidden with. Defaults to `None`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
@@ -107,22 +113,30 @@ def hide_file(
     bits=None,
     quality=None,
     find_at_most=None,
+    keep_metadata=False,
     overwrite=False,
     progress=None,
 ):
     """Hides a photograph file in another one.
 
-    The file is written only after what it will hold has been read and the secret found in it. No metadata of the cover
-    are kept: colours are converted to sRGB.
+    The file is written only after what it will hold has been read and the secret found in it.
+
+    A JPEG cover and an output that ends in `.jpg` stay JPEG: the secret is embedded in the coefficients, few of which
+    change by 1, and the picture is never decoded and compressed anew. What a picture needs to look right, ICC profile
+    and orientation, is kept; data behind the picture never are. Any other output holds the samples, converted to sRGB,
+    without metadata.
 
     Args:
         cover_path: Path of the cover: JPEG, PNG, WebP, AVIF, TIFF or BMP.
         secret_path: Path of the secret, likewise.
-        output_path: Path of the stego image: `.png`, or another lossless format.
+        output_path: Path of the stego image: `.png`, or another lossless format; or `.jpg`, if the cover is a JPEG.
         passphrase: As of `hide`.
-        bits: As of `hide`.
+        bits: As of `hide`. In a JPEG file, a float: at most so many bits for every AC coefficient that is not 0, and no
+            more than 0.6. Defaults to `None`: the secret comes back at 38 dB, or as well as there is room for.
         quality: As of `hide`.
         find_at_most: As of `hide`.
+        keep_metadata: Whether a JPEG file keeps all metadata of the cover, as they are: EXIF, which may tell where and
+            when a photograph was taken, and comments. Defaults to `False`.
         overwrite: Whether an existing file may be replaced; never the cover or the secret. Defaults to `False`.
         progress: As of `hide`.
 
@@ -135,19 +149,37 @@ def hide_file(
         ValueError: If a file is not a whole image, the format of the output would destroy the secret, or an argument
             is wrong.
     """
-    check_files(output_path, cover_path, secret_path, overwrite=overwrite)
+    check_files(output_path, cover_path, secret_path, overwrite=overwrite, suffixes=LOSSLESS_SUFFIXES + JPEG_SUFFIXES)
+    encode_passphrase(passphrase)
+    content = Path(secret_path).read_bytes()
+    jpeg = content if content.startswith(JPEG_SIGNATURE) else None
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "jpeg": jpeg, "progress": progress}
+    hide_in = hide_in_jpeg if Path(output_path).suffix.lower() in JPEG_SUFFIXES else _hide_in_samples
+    paths = cover_path, secret_path, output_path
+    written, hidden = hide_in(*paths, passphrase, keep_metadata=keep_metadata, **how)
+    write_file(output_path, written, overwrite=overwrite)
+    return hidden
+
+
+def _hide_in_samples(cover_path, secret_path, output_path, passphrase, *, keep_metadata, **how):
+    if keep_metadata:
+        raise ValueError(f"`keep_metadata` is for JPEG files: {output_path} holds no metadata.")
     written = []
 
     def write(stego):
         written[:] = [encode_image(stego, output_path)]
         return decode_image(written[0])
 
-    cover, secret, content = read_image(cover_path), read_image(secret_path), Path(secret_path).read_bytes()
-    jpeg = content if content.startswith(b"\xff\xd8") else None
-    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most}
-    hidden = _hide(cover, secret, passphrase, progress=progress, write=write, jpeg=jpeg, **how)
-    write_file(output_path, written[0], overwrite=overwrite)
-    return hidden
+    cover, secret = read_image(cover_path), read_image(secret_path)
+    with open(cover_path, "rb") as file:
+        if file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
+            warnings.warn(
+                f"{cover_path} is a JPEG file: what JPEG has done to it gives changes of its samples away, and a large "
+                "file of another kind is noticed. An output that ends in .jpg hides better.",
+                stacklevel=3,
+            )
+    hidden = _hide(cover, secret, passphrase, write=write, **how)
+    return written[0], hidden
 
 
 def reveal_file(stego_path, output_path, passphrase=None, *, overwrite=False, progress=None):
@@ -170,22 +202,28 @@ def reveal_file(stego_path, output_path, passphrase=None, *, overwrite=False, pr
         ValueError: If the file is not a whole image, was made by a newer version, or the output is not lossless.
     """
     check_files(output_path, stego_path, overwrite=overwrite)
-    revealed = reveal(read_image(stego_path, as_stored=True), passphrase, progress=progress)
+    encode_passphrase(passphrase)
+    stego = read_image(stego_path, as_stored=True)
+    data = reveal_from_jpeg(Path(stego_path).read_bytes(), passphrase)
+    if data is None:
+        data = _extract(stego, passphrase)
+    revealed = codec().decode(data, max_pixels=max_pixels(stego.shape), progress=progress)
     write_file(output_path, encode_image(revealed, output_path), overwrite=overwrite)
     return revealed
 
 
-def check_files(output_path, *inputs, overwrite):
+def check_files(output_path, *inputs, overwrite, suffixes=LOSSLESS_SUFFIXES):
     """Makes sure that there are input files, and that the output may be written.
 
     Args:
         output_path: Path of the output.
         *inputs: Paths of the inputs.
         overwrite: Whether an existing file may be replaced; never an input.
+        suffixes: Those that the output may have. Defaults to those of lossless formats.
 
     Raises:
         OSError: If an input or the folder of the output does not exist, or the output exists and may not be replaced.
-        ValueError: If the format of the output is not lossless, or the output is an input.
+        ValueError: If the output has another suffix, or is an input.
     """
     output_path = Path(output_path)
     for path in inputs:
@@ -193,7 +231,7 @@ def check_files(output_path, *inputs, overwrite):
             raise FileNotFoundError(f"There is no file {path}.")
         if output_path.exists() and output_path.samefile(path):
             raise ValueError(f"{output_path} is the input itself: choose another name for the output.")
-    check_output(output_path, overwrite=overwrite)
+    check_output(output_path, overwrite=overwrite, suffixes=suffixes)
     if not output_path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output_path.parent}.")
 
@@ -205,8 +243,9 @@ def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, progress, w
     check_bits(bits)
     check_quality(quality)
     check_size(secret, cover)
+    check_find_at_most(find_at_most, bits=bits)
     if find_at_most is not None:
-        bits = _rate_found_at_most(find_at_most, cover, bits=bits)
+        bits = min(highest_rate(find_at_most, cover.size / 3), 1.0)
     if (cover == cover[..., :1]).all():
         warnings.warn(
             "The cover is grey, and the stego image has a little colour, which is easily noticed: take one in colour.",
@@ -236,14 +275,6 @@ def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, progress, w
     embedding = "adaptive" if choice.bits == ADAPTIVE else "uniform"
     found = area_under_roc(rate, cover.size / 3, embedding=embedding)
     return Hidden(stego, rate, len(choice.stream), changed, image_psnr(cover, stego), choice.secret_psnr, found)
-
-
-def _rate_found_at_most(area, cover, *, bits):
-    if not 0.5 < area < 1:
-        raise ValueError(f"`find_at_most` must be more than 0.5 and less than 1. Received: find_at_most={area}")
-    if bits is not None:
-        raise ValueError("`bits` and `find_at_most` both say how much is embedded: choose one of them.")
-    return min(highest_rate(area, cover.size / 3), 1.0)
 
 
 def _better_cover(secret, area, *, quality=POOR):
