@@ -33,7 +33,7 @@ PARAMETERS = {
     "02_model": "FILTERS = 8",
     "03_train": f"RESIDUAL_SETTINGS = MODULAR_SETTINGS = {FEW}",
     "05_use": "MAX_SIDE = 96",
-    "06_codec": "TRAIN = VALIDATION = 'small'\nBITS, SIDE = (1, 2), 72\n"
+    "06_codec": "TRAIN = VALIDATION = 'small'\nRATES, SHOWN, SIDE = (0.05, 6), (0.05, 3), 72\n"
     "from stego_lib.codec.training import CODEC_PRESETS\n"
     "CODEC_PRESETS[PRESET].update(filters=8, epochs=2, steps_per_epoch=3, synthesis_filters=8, synthesis_epochs=1,"
     " synthesis_steps_per_epoch=3, synthesis_crops=64)",
