@@ -35,8 +35,8 @@ PARAMETERS = {
     "05_use": "MAX_SIDE = 96",
     "06_codec": "TRAIN = VALIDATION = 'small'\nRATES, SHOWN, SIDE = (0.05, 6), (0.05, 3), 72\n"
     "from stego_lib.codec.training import CODEC_PRESETS\n"
-    "CODEC_PRESETS[PRESET].update(filters=8, epochs=2, steps_per_epoch=3, synthesis_filters=8, synthesis_blocks=1, synthesis_epochs=1,"
-    " synthesis_steps_per_epoch=3, synthesis_crops=64)",
+    "CODEC_PRESETS[PRESET].update(filters=8, epochs=2, steps_per_epoch=3, synthesis_filters=8, synthesis_blocks=1,"
+    " synthesis_epochs=1, synthesis_steps_per_epoch=3, synthesis_crops=64)",
     "07_files": "BITS, MAX_SIDE = (0.9, 1), 96",
     "08_compare": "BITS, PAIRS = (1, 2), 2",
     "09_steganalysis": 'SIZE, DETECTED, SHARES, BITS, MODELS = 64, ("SPA", "SPAM"), (1.0, 0.2), (2,), ()',
