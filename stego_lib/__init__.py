@@ -15,6 +15,7 @@ PUBLIC = {  # names by the modules they are in, which are imported when they are
     "hiding.capacity": ["CapacityError", "capacity"],
     "hiding.covers": ["choose_cover"],
     "hiding.outcome": ["AlteredError", "NothingHiddenError"],
+    "hiding.services": ["learn_service"],
     "hiding.stego": ["hide", "hide_file", "reveal", "reveal_file"],
     "images": ["UnsupportedFileError", "read_image", "sharpen", "smooth", "write_image"],
     "layers": [

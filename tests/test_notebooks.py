@@ -40,6 +40,7 @@ PARAMETERS = {
     "07_files": "BITS, MAX_SIDE = (0.9, 1), 96",
     "08_compare": "BITS, PAIRS = (1, 2), 2",
     "09_steganalysis": 'SIZE, DETECTED, SHARES, BITS, MODELS = 64, ("SPA", "SPAM"), (1.0, 0.2), (2,), ()',
+    "10_survive": "MAX_SIDE, STEP, COVER_QUALITY = 160, 20, 36.0",
 }
 WRITTEN = {
     "00_start": ["outputs/start/stego.png", "outputs/start/revealed.png", "outputs/start/gallery.png"],
@@ -59,6 +60,7 @@ WRITTEN = {
         "outputs/steganalysis/shares.png",
         "outputs/steganalysis/changes.png",
     ],
+    "10_survive": ["outputs/survive/stego.jpg", "outputs/survive/revealed.png", "outputs/survive/survived.png"],
 }
 FIGURES = {
     "00_start": 1,
@@ -71,6 +73,7 @@ FIGURES = {
     "07_files": 3,
     "08_compare": 4,
     "09_steganalysis": 5,
+    "10_survive": 4,
 }
 
 

@@ -17,17 +17,10 @@ from stego_lib.hiding import adaptive, filling
 from stego_lib.hiding import payload as payload_module
 from stego_lib.hiding import stego as stego_module
 from stego_lib.hiding.capacity import CapacityError, capacity
+from stego_lib.hiding.outcome import AlteredError, Hidden, NothingHiddenError
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, VERSION, make_payload
 from stego_lib.hiding.seal import SALT, Seal
-from stego_lib.hiding.stego import (
-    AlteredError,
-    Hidden,
-    NothingHiddenError,
-    hide,
-    hide_file,
-    reveal,
-    reveal_file,
-)
+from stego_lib.hiding.stego import hide, hide_file, reveal, reveal_file
 from stego_lib.images import image_psnr, read_image, write_image
 
 pytestmark = pytest.mark.slow

@@ -16,9 +16,11 @@ DECIBELS = 4  # of a secret that twice the bytes are worth, about, at the rates 
 
 def run_hide(options):
     """Hides a photograph."""
-    from stego_lib.hiding.stego import JPEG_SUFFIXES, check_files, hide_file
-    from stego_lib.images import LOSSLESS_SUFFIXES
+    from stego_lib.hiding.stego import check_files, hide_file
+    from stego_lib.images import JPEG_SUFFIXES, LOSSLESS_SUFFIXES
 
+    if options.like:
+        _learn(options)
     suffixes = LOSSLESS_SUFFIXES + JPEG_SUFFIXES
     check_files(options.output, options.cover, options.secret, overwrite=options.force, suffixes=suffixes)
     passphrase = _passphrase(options, new=True)
@@ -31,18 +33,29 @@ def run_hide(options):
             bits=options.bits,
             quality=options.quality,
             find_at_most=options.find_at_most,
+            survive=options.survive,
+            cover_quality=options.cover_quality,
+            fit=options.fit,
+            shrink=options.shrink,
             keep_metadata=options.keep_metadata,
             overwrite=options.force,
             progress=report,
         )
-    is_jpeg = Path(options.output).suffix.lower() in JPEG_SUFFIXES
+    is_jpeg = options.survive is None and Path(options.output).suffix.lower() in JPEG_SUFFIXES
     where, what = ("for every coefficient that is not 0", "coefficients") if is_jpeg else ("a sample", "samples")
     print(
         f"{options.output}: cover {hidden.cover_psnr:.1f} dB, secret {_shown(hidden.secret_psnr)}; "
         f"{hidden.num_bytes} bytes hidden, {_rate(hidden.bits)} {where}, {_percent(hidden.changed)} of the {what} "
         "changed."
     )
-    print(_how_easily_found(hidden, is_jpeg=is_jpeg))
+    if options.survive is None:
+        print(_how_easily_found(hidden, is_jpeg=is_jpeg))
+    else:
+        height, width = hidden.secret_size
+        print(
+            f"The secret, {width}x{height} pixels, survives JPEG of quality {options.survive} and better, once and "
+            "twice: that was tried. It is found easily."
+        )
     if passphrase is None:
         print("There is no passphrase: everybody who has this program can reveal the secret.")
 
@@ -91,14 +104,52 @@ def run_reveal(options):
     passphrase = _passphrase(options)
     try:
         with progress("Revealing") as report:
-            revealed = reveal_file(options.stego, options.output, passphrase, overwrite=options.force, progress=report)
+            how = {"details": True, "overwrite": options.force, "progress": report}
+            revealed = reveal_file(options.stego, options.output, passphrase, **how)
     except NothingHiddenError as error:
         raise ValueError(
             f"Nothing was revealed: nothing is hidden in {options.stego}, or the passphrase is wrong, or the image was "
             "changed after the secret was hidden. If a joint autoencoder made the image, reveal_images in Python "
             "reveals the secret."
         ) from error
-    print(f"{options.output}: the secret, {revealed.shape[1]}x{revealed.shape[0]} pixels.")
+    height, width = revealed.secret.shape[:2]
+    print(f"{options.output}: the secret, {width}x{height} pixels.")
+    if revealed.original_size is not None:
+        height, width = revealed.original_size
+        print(f"It had {width}x{height} pixels before it was hidden.")
+    if revealed.wrong is not None:
+        print(f"It survived with {_percent(revealed.wrong)} of the bits wrong, all corrected.")
+
+
+def run_service(options):
+    """Prints what a service did to a photograph, and how a secret survives that."""
+    from stego_lib.hiding.services import learn_service
+
+    service = learn_service(options.received)
+    width, height = service.size
+    print(
+        f"{options.received}: {width}x{height} pixels, colours {service.subsampling}, JPEG of about quality "
+        f"{service.quality}. Its quantization tables, luminance and chrominance:"
+    )
+    for rows in zip(*service.tables, strict=True):
+        print("  " + "   ".join("".join(f"{step:4}" for step in row) for row in rows))
+    if service.survive is None:
+        print("A secret does not survive that: steps so coarse are beyond --survive 30.")
+    else:
+        print(f"A secret survives that with: --survive {service.survive} --fit {max(service.size)}")
+
+
+def _learn(options):
+    """Fills in what a received file tells, unless it was given."""
+    from stego_lib.hiding.services import learn_service
+
+    service = learn_service(options.like)
+    if service.survive is None:
+        raise ValueError(f"{options.like} was compressed so strongly that no secret survives it.")
+    if options.survive is None:
+        options.survive = service.survive
+    if options.fit is None:
+        options.fit = max(service.size)
 
 
 def run_capacity(options):

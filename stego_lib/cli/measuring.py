@@ -70,6 +70,21 @@ def run_compare(options):
     print(disturbance_table(disturb(methods, covers[:8], secrets[:8])))
 
 
+def run_survival(options):
+    """Measures what survives."""
+    from stego_lib.data import BUNDLED, bundled_photographs, find_photographs
+    from stego_lib.evaluation.survival import measure_survival, survival_table
+    from stego_lib.hiding.survival import make_design
+    from stego_lib.images import read_image
+
+    design = make_design(options.survive, cover_quality=options.cover_quality, shrink=False, bits=None)
+    if options.folder == "bundled":
+        photographs = [image[:384, :384] for image in bundled_photographs(sum(BUNDLED.values(), ()))]
+    else:
+        photographs = [read_image(path) for path in find_photographs(options.folder)]
+    print(survival_table(measure_survival(photographs, design)))
+
+
 def run_detect(options):
     """Measures how detectable all ways to hide are."""
     import numpy as np

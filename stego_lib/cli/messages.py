@@ -7,8 +7,10 @@ from stego_lib.paths import sentence
 
 OPTIONS = {  # by the arguments that errors of the library name
     "bits": "--bits",
+    "cover_quality": "--cover-quality",
     "embedding": "--embedding",
     "find_at_most": "--find-at-most",
+    "fit": "--fit",
     "image_size": "--image-size",
     "keep_metadata": "--keep-metadata",
     "overwrite": "--force",
@@ -19,8 +21,10 @@ OPTIONS = {  # by the arguments that errors of the library name
     "report": "--report",
     "restart": "--restart",
     "seed": "--seed",
+    "shrink": "--shrink",
     "source": "--data",
     "split": "--split",
+    "survive": "--survive",
 }
 NAMES = "|".join(OPTIONS)
 VALUE = r"(?P<quote>'?)(?P<value>[\w+-]+(\.\w+)*)(?P=quote)"

@@ -55,6 +55,54 @@ def add_quality(parser):
     )
 
 
+def add_design(parser, default=None):
+    """Adds what quality has to be survived and what quality the cover keeps.
+
+    Args:
+        parser: Parser of a command.
+        default: Quality that has to be survived. Defaults to `None`, none.
+    """
+    parser.add_argument(
+        "--survive",
+        type=int,
+        default=default,
+        metavar="Q",
+        help="hide so that the secret survives when the stego image is saved again as JPEG of quality Q, 30 to 95, or "
+        "a better one, once or twice; such images are easily detected"
+        + ("" if default is None else " (default: %(default)s)"),
+    )
+    parser.add_argument(
+        "--cover-quality",
+        type=_decibels,
+        metavar="DB",
+        help="PSNR in dB that the cover keeps; a lower one leaves more room (default: 38)",
+    )
+
+
+def add_surviving_options(parser):
+    """Adds what the secret has to survive.
+
+    Args:
+        parser: Parser of a command.
+    """
+    group = parser.add_argument_group("a secret that survives JPEG, chat services and web pages")
+    add_design(group)
+    group.add_argument(
+        "--like",
+        metavar="RECEIVED.jpg",
+        help="learn quality and size, --survive and --fit, from a photograph that came back from the service",
+    )
+    group.add_argument(
+        "--fit",
+        type=positive,
+        metavar="PIXELS",
+        help="make the longer side of COVER so short first, so that a service need not",
+    )
+    group.add_argument(
+        "--shrink", action="store_true", help="make a secret smaller that would come back at less than 28 dB"
+    )
+
+
 def add_passphrase_options(parser):
     """Adds where the passphrase comes from.
 

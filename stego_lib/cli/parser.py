@@ -4,15 +4,17 @@ import argparse
 from pathlib import Path
 
 from stego_lib import __version__
-from stego_lib.cli.hiding import run_capacity, run_choose_cover, run_hide, run_hide_many, run_reveal
-from stego_lib.cli.measuring import run_bench, run_compare, run_detect, run_evaluate
+from stego_lib.cli.hiding import run_capacity, run_choose_cover, run_hide, run_hide_many, run_reveal, run_service
+from stego_lib.cli.measuring import run_bench, run_compare, run_detect, run_evaluate, run_survival
 from stego_lib.cli.options import (
     add_data_options,
+    add_design,
     add_force,
     add_hiding_options,
     add_image_size,
     add_passphrase_options,
     add_quality,
+    add_surviving_options,
     add_training_options,
     positive,
 )
@@ -23,6 +25,8 @@ EXAMPLES = """examples:
   stego-lib reveal stego.jpg -o revealed.png --ask-passphrase
   stego-lib capacity cover.jpg secret.jpg
   stego-lib choose-cover secret.jpg photos/one.jpg photos/two.jpg photos/three.jpg
+  stego-lib hide cover.jpg secret.jpg -o stego.jpg --survive 75 --ask-passphrase
+  stego-lib service received.jpg
   stego-lib hide-many pairs.csv --passphrase-file passphrase.txt
   stego-lib train --data bundled --output outputs/demo
   stego-lib train --data photos/train --validation photos/valid --preset default --output outputs/run
@@ -45,6 +49,9 @@ CAPACITY = """Estimates the PSNR of the stego image and of the revealed secret, 
 rates. It needs no passphrase, and does not tell whether something is hidden in COVER."""
 CHOOSE_COVER = """Ranks photographs by how well they would hide a secret that comes back at 38 dB, or at --quality: by
 what all changes would cost together, which is less in a photograph that is large and busy. Nothing is written."""
+
+SERVICE = """Reads what a chat service or a web page did to a photograph from the file that came back: its size,
+quantization tables and colour subsampling; and prints the options of hide with which a secret survives that."""
 
 
 def build_parser():
@@ -77,12 +84,14 @@ def build_parser():
     _add_reveal(add)
     _add_capacity(add)
     _add_choose_cover(add)
+    _add_service(add)
     _add_train(add)
     _add_evaluate(add)
     _add_train_codec(add)
     _add_bench(add)
     _add_compare(add)
     _add_detect(add)
+    _add_survival(add)
     return parser
 
 
@@ -95,7 +104,7 @@ def _add_hide(add):
         "--output",
         metavar="STEGO",
         required=True,
-        help="the stego image: a .jpg, if COVER is a JPEG file, or a lossless file such as a .png",
+        help="the stego image: a .jpg, if COVER is a JPEG file or with --survive, or a lossless file such as a .png",
     )
     add_hiding_options(parser)
     parser.add_argument(
@@ -104,6 +113,7 @@ def _add_hide(add):
         help="keep all metadata of a JPEG cover, also where and when it was taken; by default a .jpg keeps only colour "
         "profile and orientation",
     )
+    add_surviving_options(parser)
     add_passphrase_options(parser)
     add_force(parser)
 
@@ -156,6 +166,11 @@ def _add_choose_cover(add):
     parser.add_argument("secret", metavar="SECRET", help="the photograph to hide")
     parser.add_argument("covers", metavar="COVER", nargs="+", help="photographs that everybody may see")
     add_quality(parser)
+
+
+def _add_service(add):
+    parser = add("service", run_service, "say what a service did to a photograph, and how to survive it", SERVICE)
+    parser.add_argument("received", metavar="RECEIVED.jpg", help="the photograph as it came back from the service")
 
 
 def _add_train(add):
@@ -251,6 +266,13 @@ def _add_compare(add):
 def _add_detect(add):
     parser = add("detect", run_detect, "measure how detectable all ways to hide are; an hour for 1200 photographs")
     _add_measured_folder(parser, "40 or more of at least 256x256 pixels; at most 1200 are used, the middle of each")
+
+
+def _add_survival(add):
+    summary = "measure what a secret survives: every JPEG quality, several encoders, noise, and twice"
+    parser = add("survival", run_survival, summary)
+    _add_measured_folder(parser, "the first half are covers, the second half secrets, at their own size")
+    add_design(parser, default=75)
 
 
 def _add_measured_folder(parser, which):

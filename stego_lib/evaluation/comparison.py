@@ -31,6 +31,7 @@ CODECS = {
     "WebP": (webp, imagecodecs.webp_decode),
 }
 RATES = (0.2, 0.4, *BITS)  # bits a sample
+SURVIVED = 75  # JPEG quality
 FAMILIES = ("hide", "joint modular", "joint residual", *CODECS, "LSB", "plain LSB")
 
 
@@ -60,6 +61,7 @@ def all_methods(bits=RATES):
                 functools.partial(codec_hide, bits=rate, compress=compress),
                 functools.partial(codec_reveal, bits=rate, decode=decode),
             )
+    methods[f"hide, survives JPEG {SURVIVED}"] = Method(functools.partial(_hide, survive=SURVIVED), reveal)
     return dict(sorted((methods | joint_methods()).items(), key=lambda item: FAMILIES.index(item[0].split(",")[0])))
 
 
@@ -165,10 +167,10 @@ def disturbance_table(left):
     return "\n".join(lines)
 
 
-def _hide(cover, secret, bits):
+def _hide(cover, secret, **how):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a secret will come back poorly is what is measured
         try:
-            return hide(cover, secret, bits=bits)
+            return hide(cover, secret, **how)
         except CapacityError:
             return None

@@ -15,6 +15,7 @@ from stego_lib.images import MAX_PIXELS, check_photograph, image_psnr
 
 BITS = (1, 2, 3, 4)  # that filling puts into every sample
 FRACTIONS = (0.05, 0.1, 0.2, 0.4)  # of a bit a sample, that adaptive embedding is shown for
+POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
 GOOD = 37.95  # dB; a secret that comes back like this, at 38.0, needs no more bits
 MARGIN = 1.0  # dB by which an estimate may be wrong,
 LONGER = 1.2  # and how many times longer the stream may be than an estimate says

@@ -99,7 +99,8 @@ def hide_in_jpeg(
         warnings.warn(f"The secret will come back at only {secret_psnr:.1f} dB: take {REMEDY}.", stacklevel=3)
     progress.between(0, 1)(1)
     found = area_under_roc(rate, num_pixels, embedding="jpeg")
-    return written, Hidden(stego, rate, len(stream), changed, image_psnr(picture, stego), secret_psnr, found)
+    qualities = image_psnr(picture, stego), secret_psnr
+    return written, Hidden(stego, rate, len(stream), changed, *qualities, secret.shape[:2], found)
 
 
 def _write(cover, stream, passphrase, report):

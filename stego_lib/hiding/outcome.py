@@ -18,8 +18,9 @@ class Hidden(NamedTuple):
     """A stego image, and how good it is.
 
     Bits a sample and bytes of the secret, the fraction of the samples that changed, the PSNR in dB of cover and secret,
-    and how easily it is found: the area under the ROC curve that `area_under_roc` tells, or NaN. In a JPEG file, bits
-    are those for every AC coefficient that is not 0, and the fraction is one of the coefficients.
+    height and width of the secret as it was hidden, and how easily it is found: the area under the ROC curve that
+    `area_under_roc` tells, or NaN. In a JPEG file, bits are those for every AC coefficient that is not 0, and the
+    fraction is one of the coefficients.
     """
 
     stego: np.ndarray
@@ -28,7 +29,28 @@ class Hidden(NamedTuple):
     changed: float
     cover_psnr: float
     secret_psnr: float
+    secret_size: tuple
     roc_auc: float = math.nan
+
+
+class Found(NamedTuple):
+    """A stream that was found.
+
+    The height and width that the secret had before it was made smaller, if it was; and the part of the bits that were
+    wrong, `None` where none can be corrected.
+    """
+
+    stream: bytes
+    original_size: tuple = None
+    wrong: float = None
+
+
+class Revealed(NamedTuple):
+    """A secret that was revealed, uint8 array of shape `(height, width, 3)`; the others as of `Found`."""
+
+    secret: np.ndarray
+    original_size: tuple
+    wrong: float
 
 
 class Progress:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stego_lib.hiding import adaptive, filling
+from stego_lib.hiding import adaptive, filling, survival
 from stego_lib.hiding.capacity import (
-    BITS,
+    POOR,
     CapacityError,
     check_bits,
     check_find_at_most,
@@ -20,12 +20,14 @@ from stego_lib.hiding.capacity import (
     remedy,
 )
 from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
+from stego_lib.hiding.finding import find
 from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
 from stego_lib.hiding.jpeg_stego import hide_in_jpeg, reveal_from_jpeg
-from stego_lib.hiding.outcome import AlteredError, Hidden, NothingHiddenError, Progress
-from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload, open_header
+from stego_lib.hiding.outcome import AlteredError, Found, Hidden, Progress, Revealed
+from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload
 from stego_lib.hiding.seal import TAG, encode_passphrase
 from stego_lib.images import (
+    JPEG_SUFFIXES,
     LOSSLESS_SUFFIXES,
     check_output,
     check_photograph,
@@ -35,12 +37,23 @@ from stego_lib.images import (
     read_image,
     write_file,
 )
-
-POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
-JPEG_SUFFIXES = (".jpg", ".jpeg")
+from stego_lib.photographs import resized
 
 
-def hide(cover, secret, passphrase=None, *, bits=None, quality=None, find_at_most=None, details=False, progress=None):
+def hide(
+    cover,
+    secret,
+    passphrase=None,
+    *,
+    bits=None,
+    quality=None,
+    find_at_most=None,
+    survive=None,
+    cover_quality=None,
+    shrink=False,
+    details=False,
+    progress=None,
+):
     """Hides a photograph in another one of any size.
 
     The secret is compressed, sealed with the passphrase, and embedded: adaptively, by few changes of 1 where the cover
@@ -59,6 +72,11 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, find_at_mos
             harder to detect. Defaults to `None`.
         find_at_most: Area under the ROC curve, more than 0.5 and less than 1, as of `area_under_roc`, in place of
             `bits`: no more is embedded than is found so easily. Defaults to `None`.
+        survive: JPEG quality from 30 to 95. The secret survives when the stego image is saved as JPEG of this quality
+            or a better one, once or twice, and comes back as well as there is room for; such images are easily
+            detected. Defaults to `None`: it survives in lossless files only.
+        cover_quality: PSNR in dB that the cover keeps where the secret has to survive. Defaults to `None`, 38 dB.
+        shrink: Whether a secret that would survive at less than 28 dB is made smaller. Defaults to `False`.
         details: Whether to return more than the image. Defaults to `False`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
@@ -66,7 +84,7 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, find_at_mos
         The stego image, uint8 array of the cover's shape, to be kept in a lossless file; with `details`, `Hidden`.
 
     Raises:
-        CapacityError: If the secret does not fit into the cover.
+        CapacityError: If the secret does not fit into the cover, or would not survive in it.
         TypeError: If the passphrase is neither a string nor `None`.
         ValueError: If an argument is wrong.
 
@@ -77,31 +95,34 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, find_at_mos
     >>> reveal(stego, "correct horse battery staple").shape
     (100, 150, 3)
     """
-    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most}
+    design = survival.make_design(survive, cover_quality=cover_quality, shrink=shrink, bits=bits)
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "design": design}
     hidden = _hide(cover, secret, passphrase, progress=progress, **how)
     return hidden if details else hidden.stego
 
 
-def reveal(stego, passphrase=None, *, progress=None):
+def reveal(stego, passphrase=None, *, details=False, progress=None):
     """Reveals a photograph that `hide` has hidden.
 
     Args:
-        stego: uint8 array of shape `(height, width, 3)`, exactly as `hide` returned it. What `hide_file` hid in a JPEG
-            file is not in the picture, and only `reveal_file` finds it.
+        stego: uint8 array of shape `(height, width, 3)`, exactly as `hide` returned it, or what became of it if it was
+            to survive. What `hide_file` hid in a JPEG file otherwise is not in the picture, and only `reveal_file`
+            finds it.
         passphrase: The one that it was hidden with. Defaults to `None`.
+        details: Whether to return more than the image. Defaults to `False`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
     Returns:
-        The secret, uint8 array of shape `(height, width, 3)`.
+        The secret, uint8 array of shape `(height, width, 3)`; with `details`, `Revealed`.
 
     Raises:
         NothingHiddenError: If nothing is hidden, or it was hidden with another passphrase.
-        AlteredError: If the image was altered since.
+        AlteredError: If the image was altered since, more than the secret survives.
         ValueError: If the image was made by a newer version, or the array is of another kind.
     """
     encode_passphrase(passphrase)
-    data = _extract(check_photograph("stego", stego), passphrase)
-    return codec().decode(data, max_pixels=max_pixels(stego.shape), progress=progress)
+    revealed = _decoded(find(check_photograph("stego", stego), passphrase), stego.shape, progress)
+    return revealed if details else revealed.secret
 
 
 def hide_file(
@@ -113,6 +134,10 @@ def hide_file(
     bits=None,
     quality=None,
     find_at_most=None,
+    survive=None,
+    cover_quality=None,
+    fit=None,
+    shrink=False,
     keep_metadata=False,
     overwrite=False,
     progress=None,
@@ -129,12 +154,18 @@ def hide_file(
     Args:
         cover_path: Path of the cover: JPEG, PNG, WebP, AVIF, TIFF or BMP.
         secret_path: Path of the secret, likewise.
-        output_path: Path of the stego image: `.png`, or another lossless format; or `.jpg`, if the cover is a JPEG.
+        output_path: Path of the stego image: `.png`, or another lossless format; or `.jpg`, if the cover is a JPEG or
+            the secret is to survive.
         passphrase: As of `hide`.
         bits: As of `hide`. In a JPEG file, a float: at most so many bits for every AC coefficient that is not 0, and no
             more than 0.6. Defaults to `None`: the secret comes back at 38 dB, or as well as there is room for.
         quality: As of `hide`.
         find_at_most: As of `hide`.
+        survive: As of `hide`. A `.jpg` is then a new one, of quality 98.
+        cover_quality: As of `hide`.
+        fit: The most pixels that the longer side of the stego image may have: a larger cover is made smaller first, so
+            that services need not do that. For a secret that has to survive. Defaults to `None`, the size of the cover.
+        shrink: As of `hide`.
         keep_metadata: Whether a JPEG file keeps all metadata of the cover, as they are: EXIF, which may tell where and
             when a photograph was taken, and comments. Defaults to `False`.
         overwrite: Whether an existing file may be replaced; never the cover or the secret. Defaults to `False`.
@@ -153,17 +184,21 @@ def hide_file(
     encode_passphrase(passphrase)
     content = Path(secret_path).read_bytes()
     jpeg = content if content.startswith(JPEG_SIGNATURE) else None
-    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "jpeg": jpeg, "progress": progress}
-    hide_in = hide_in_jpeg if Path(output_path).suffix.lower() in JPEG_SUFFIXES else _hide_in_samples
     paths = cover_path, secret_path, output_path
-    written, hidden = hide_in(*paths, passphrase, keep_metadata=keep_metadata, **how)
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "keep_metadata": keep_metadata, "jpeg": jpeg}
+    how["progress"] = progress
+    design = survival.make_design(survive, cover_quality=cover_quality, shrink=shrink, fit=fit, bits=bits)
+    if design is None and Path(output_path).suffix.lower() in JPEG_SUFFIXES:
+        written, hidden = hide_in_jpeg(*paths, passphrase, **how)
+    else:
+        written, hidden = _hide_in_samples(*paths, passphrase, design=design, fit=fit, **how)
     write_file(output_path, written, overwrite=overwrite)
     return hidden
 
 
-def _hide_in_samples(cover_path, secret_path, output_path, passphrase, *, keep_metadata, **how):
+def _hide_in_samples(cover_path, secret_path, output_path, passphrase, *, keep_metadata, design, fit, **how):
     if keep_metadata:
-        raise ValueError(f"`keep_metadata` is for JPEG files: {output_path} holds no metadata.")
+        raise ValueError(f"`keep_metadata` is for JPEG covers that stay as they are: {output_path} gets no metadata.")
     written = []
 
     def write(stego):
@@ -172,44 +207,50 @@ def _hide_in_samples(cover_path, secret_path, output_path, passphrase, *, keep_m
 
     cover, secret = read_image(cover_path), read_image(secret_path)
     with open(cover_path, "rb") as file:
-        if file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
+        if design is None and file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
             warnings.warn(
                 f"{cover_path} is a JPEG file: what JPEG has done to it gives changes of its samples away, and a large "
                 "file of another kind is noticed. An output that ends in .jpg hides better.",
                 stacklevel=3,
             )
-    hidden = _hide(cover, secret, passphrase, write=write, **how)
+    cover = cover if fit is None else resized(cover, fit)
+    hidden = _hide(cover, secret, passphrase, design=design, write=write, **how)
     return written[0], hidden
 
 
-def reveal_file(stego_path, output_path, passphrase=None, *, overwrite=False, progress=None):
+def reveal_file(stego_path, output_path, passphrase=None, *, details=False, overwrite=False, progress=None):
     """Reveals the photograph that is hidden in a file.
 
     Args:
-        stego_path: Path of the file that `hide_file` wrote.
+        stego_path: Path of the file that `hide_file` wrote, or of what became of it if it was to survive.
         output_path: Path of the revealed image: `.png`, or another lossless format.
         passphrase: As of `reveal`.
+        details: As of `reveal`.
         overwrite: Whether an existing file may be replaced; never the stego image. Defaults to `False`.
         progress: As of `reveal`.
 
     Returns:
-        The secret, uint8 array of shape `(height, width, 3)`.
+        As `reveal`.
 
     Raises:
         NothingHiddenError: If nothing is hidden, or it was hidden with another passphrase.
-        AlteredError: If the image was altered since.
+        AlteredError: If the image was altered since, more than the secret survives.
         OSError: If a file cannot be read or written, or exists.
         ValueError: If the file is not a whole image, was made by a newer version, or the output is not lossless.
     """
     check_files(output_path, stego_path, overwrite=overwrite)
     encode_passphrase(passphrase)
     stego = read_image(stego_path, as_stored=True)
-    data = reveal_from_jpeg(Path(stego_path).read_bytes(), passphrase)
-    if data is None:
-        data = _extract(stego, passphrase)
-    revealed = codec().decode(data, max_pixels=max_pixels(stego.shape), progress=progress)
-    write_file(output_path, encode_image(revealed, output_path), overwrite=overwrite)
-    return revealed
+    stream = reveal_from_jpeg(Path(stego_path).read_bytes(), passphrase)
+    found = find(stego, passphrase) if stream is None else Found(stream)
+    revealed = _decoded(found, stego.shape, progress)
+    write_file(output_path, encode_image(revealed.secret, output_path), overwrite=overwrite)
+    return revealed if details else revealed.secret
+
+
+def _decoded(found, shape, progress):
+    secret = codec().decode(found.stream, max_pixels=max_pixels(shape), progress=progress)
+    return Revealed(secret, found.original_size, found.wrong)
 
 
 def check_files(output_path, *inputs, overwrite, suffixes=LOSSLESS_SUFFIXES):
@@ -236,7 +277,7 @@ def check_files(output_path, *inputs, overwrite, suffixes=LOSSLESS_SUFFIXES):
         raise FileNotFoundError(f"There is no folder {output_path.parent}.")
 
 
-def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, progress, write=None, jpeg=None):
+def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, design, progress, write=np.copy, jpeg=None):
     """Hides, and compares with what is read from what `write` returns."""
     encode_passphrase(passphrase)  # raises what is wrong with it before anything takes time
     cover, secret = check_photograph("cover", cover), check_photograph("secret", secret)
@@ -244,6 +285,8 @@ def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, progress, w
     check_quality(quality)
     check_size(secret, cover)
     check_find_at_most(find_at_most, bits=bits)
+    if find_at_most is not None and design is not None:
+        raise ValueError("`find_at_most` and `survive` are two ways: what survives is found easily.")
     if find_at_most is not None:
         bits = min(highest_rate(find_at_most, cover.size / 3), 1.0)
     if (cover == cover[..., :1]).all():
@@ -252,6 +295,9 @@ def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, progress, w
             stacklevel=3,
         )
     progress = Progress(progress)
+    if design is not None:
+        how = {"design": design, "quality": quality, "jpeg": jpeg, "write": write, "progress": progress}
+        return survival.hide_surviving(cover, secret, passphrase, **how)
     try:
         choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
     except CapacityError as error:
@@ -263,7 +309,7 @@ def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, progress, w
     # Noise in all samples hides how much is used; but what comes back exactly has no use for more.
     fill = quality is None and math.isfinite(choice.secret_psnr)
     stego = _embed(cover, payload, bits=choice.bits, fill=fill, progress=progress.between(0.6, 0.95))
-    if _extract(write(stego) if write else stego, passphrase) != choice.stream:
+    if find(write(stego), passphrase).stream != choice.stream:
         raise AlteredError("What was written is not what is read from it.")
     if choice.secret_psnr < POOR and quality is None:
         better = f"take {remedy(choice.bits)}" if find_at_most is None else _better_cover(secret, find_at_most)
@@ -273,8 +319,9 @@ def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, progress, w
     rate = choice.bits if is_full else 8 * (len(payload.header) + len(payload.body)) / cover.size
     changed = float(np.mean(stego != cover))
     embedding = "adaptive" if choice.bits == ADAPTIVE else "uniform"
+    qualities = image_psnr(cover, stego), choice.secret_psnr
     found = area_under_roc(rate, cover.size / 3, embedding=embedding)
-    return Hidden(stego, rate, len(choice.stream), changed, image_psnr(cover, stego), choice.secret_psnr, found)
+    return Hidden(stego, rate, len(choice.stream), changed, *qualities, secret.shape[:2], found)
 
 
 def _better_cover(secret, area, *, quality=POOR):
@@ -289,37 +336,3 @@ def _embed(cover, payload, *, bits, fill, progress):
     if bits == ADAPTIVE:
         return adaptive.embed(cover, payload.header, payload.body, seed=payload.seed, progress=progress)
     return filling.embed(cover, payload.header, payload.body, bits=bits, seed=payload.seed, fill=fill)
-
-
-def _extract(stego, passphrase):
-    """The stream that is hidden in an image."""
-    for extract_sealed in (_sealed_in_texture, _sealed_in_residues):
-        header, body = extract_sealed(stego, passphrase)
-        if header is not None:
-            stream = None if body is None else header.open_body(body)
-            if stream is None:
-                raise AlteredError(
-                    "A secret is hidden in this image, but the image was altered since: it cannot be revealed."
-                )
-            return stream
-    raise NothingHiddenError(
-        "Nothing is hidden in this image, or it was hidden with another passphrase, or the image was altered since."
-    )
-
-
-def _sealed_in_texture(stego, passphrase):
-    """Header and body that were embedded adaptively, `None` where there are none."""
-    header = open_header(adaptive.extract_header(stego, HEADER), passphrase)
-    if header is None or header.bits != ADAPTIVE or header.length > adaptive.capacity_bytes(stego.shape, HEADER):
-        return header, None
-    return header, adaptive.extract_body(stego, HEADER, header.length, seed=header.seal.seed)
-
-
-def _sealed_in_residues(stego, passphrase):
-    """Header and body that fill a cover, `None` where there are none."""
-    header = open_header(filling.extract_header(stego, HEADER), passphrase)
-    if header is None or header.bits not in BITS:
-        return header, None
-    if header.length > filling.capacity_bytes(stego.shape, HEADER, bits=header.bits):
-        return header, None
-    return header, filling.extract_body(stego, HEADER, header.length, bits=header.bits, seed=header.seal.seed)
