@@ -151,17 +151,16 @@ def hide_file(
     """
     check_files(output_path, cover_path, secret_path, overwrite=overwrite, suffixes=LOSSLESS_SUFFIXES + JPEG_SUFFIXES)
     encode_passphrase(passphrase)
-    content = Path(secret_path).read_bytes()
+    secret, content = read_image(secret_path), Path(secret_path).read_bytes()
     jpeg = content if content.startswith(JPEG_SIGNATURE) else None
     how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "jpeg": jpeg, "progress": progress}
     hide_in = hide_in_jpeg if Path(output_path).suffix.lower() in JPEG_SUFFIXES else _hide_in_samples
-    paths = cover_path, secret_path, output_path
-    written, hidden = hide_in(*paths, passphrase, keep_metadata=keep_metadata, **how)
+    written, hidden = hide_in(cover_path, secret, output_path, passphrase, keep_metadata=keep_metadata, **how)
     write_file(output_path, written, overwrite=overwrite)
     return hidden
 
 
-def _hide_in_samples(cover_path, secret_path, output_path, passphrase, *, keep_metadata, **how):
+def _hide_in_samples(cover_path, secret, output_path, passphrase, *, keep_metadata, **how):
     if keep_metadata:
         raise ValueError(f"`keep_metadata` is for JPEG files: {output_path} holds no metadata.")
     written = []
@@ -170,7 +169,7 @@ def _hide_in_samples(cover_path, secret_path, output_path, passphrase, *, keep_m
         written[:] = [encode_image(stego, output_path)]
         return decode_image(written[0])
 
-    cover, secret = read_image(cover_path), read_image(secret_path)
+    cover = read_image(cover_path)
     with open(cover_path, "rb") as file:
         if file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
             warnings.warn(
