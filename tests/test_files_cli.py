@@ -363,6 +363,7 @@ def kinds(folder):
 
 
 @pytest.mark.filterwarnings("ignore:The cover is grey")
+@pytest.mark.filterwarnings("ignore:.*hides better:UserWarning")  # a JPEG cover, and another output
 def test_covers_and_secrets_of_many_kinds(tmp_path):
     for path in kinds(tmp_path):
         output, revealed = tmp_path / f"{path.name}.out.png", tmp_path / f"{path.name}.revealed.png"

@@ -242,6 +242,7 @@ def test_progress_rises_to_one(cover, secret, bits, hidden):
         check_progress(call)
 
 
+@pytest.mark.filterwarnings("ignore:.*hides better:UserWarning")  # a JPEG cover, and another output
 def test_files_of_every_lossless_format_carry_a_secret(cover, secret, bits, tmp_path):
     Image.fromarray(cover).save(tmp_path / "cover.jpg", quality=90, comment=b"do not tell")
     write_image(tmp_path / "secret.png", secret)

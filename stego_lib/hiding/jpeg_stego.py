@@ -42,13 +42,13 @@ REMEDY = "a larger cover, a smaller secret, or an output that ends in .png"
 
 
 def hide_in_jpeg(
-    cover_path, secret_path, output_path, passphrase, *, bits, quality, find_at_most, keep_metadata, jpeg, progress
+    cover_path, secret, output_path, passphrase, *, bits, quality, find_at_most, keep_metadata, jpeg, progress
 ):
     """Hides a photograph in a JPEG file. What is returned has been read again, and the secret was found in it.
 
     Args:
         cover_path: As of `hide_file`.
-        secret_path: As of `hide_file`.
+        secret: uint8 array of shape `(height, width, 3)`.
         output_path: As of `hide_file`; only for errors.
         passphrase: As of `hide_file`.
         bits: As of `hide_file`.
@@ -75,7 +75,7 @@ def hide_in_jpeg(
             f"{output_path} would be a JPEG file, and {cover_path} is none: take a JPEG file as the cover, just as the "
             "camera wrote it, or choose an output that ends in .png."
         )
-    picture, secret = read_image(cover_path, as_stored=True), read_image(secret_path)
+    picture = read_image(cover_path, as_stored=True)
     check_size(secret, picture)
     try:
         cover = read_jpeg(content)

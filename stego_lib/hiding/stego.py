@@ -182,9 +182,9 @@ def hide_file(
     """
     check_files(output_path, cover_path, secret_path, overwrite=overwrite, suffixes=LOSSLESS_SUFFIXES + JPEG_SUFFIXES)
     encode_passphrase(passphrase)
-    content = Path(secret_path).read_bytes()
+    secret, content = read_image(secret_path), Path(secret_path).read_bytes()
     jpeg = content if content.startswith(JPEG_SIGNATURE) else None
-    paths = cover_path, secret_path, output_path
+    paths = cover_path, secret, output_path
     how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "keep_metadata": keep_metadata, "jpeg": jpeg}
     how["progress"] = progress
     design = survival.make_design(survive, cover_quality=cover_quality, shrink=shrink, fit=fit, bits=bits)
@@ -196,7 +196,7 @@ def hide_file(
     return hidden
 
 
-def _hide_in_samples(cover_path, secret_path, output_path, passphrase, *, keep_metadata, design, fit, **how):
+def _hide_in_samples(cover_path, secret, output_path, passphrase, *, keep_metadata, design, fit, **how):
     if keep_metadata:
         raise ValueError(f"`keep_metadata` is for JPEG covers that stay as they are: {output_path} gets no metadata.")
     written = []
@@ -205,7 +205,7 @@ def _hide_in_samples(cover_path, secret_path, output_path, passphrase, *, keep_m
         written[:] = [encode_image(stego, output_path)]
         return decode_image(written[0])
 
-    cover, secret = read_image(cover_path), read_image(secret_path)
+    cover = read_image(cover_path)
     with open(cover_path, "rb") as file:
         if design is None and file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
             warnings.warn(
