@@ -9,6 +9,7 @@ OPTIONS = {  # by the arguments that errors of the library name
     "bits": "--bits",
     "embedding": "--embedding",
     "image_size": "--image-size",
+    "output": "--output",
     "overwrite": "--force",
     "period": "--period",
     "preset": "--preset",
@@ -23,7 +24,13 @@ OPTIONS = {  # by the arguments that errors of the library name
 NAMES = "|".join(OPTIONS)
 VALUE = r"(?P<quote>'?)(?P<value>[\w+-]+(\.\w+)*)(?P=quote)"
 NAMED = re.compile(rf"`(?P<name>{NAMES})`|(?P<open>`|Received: )(?P<given>{NAMES})={VALUE}`?")
-OPTIONAL = {"imagecodecs": "imagecodecs", "sklearn": "scikit-learn"}  # packages by their modules
+OPTIONAL = {  # what to install for packages that not everybody needs, by their modules
+    "dask": '"stego-lib[many]"',
+    "distributed": '"stego-lib[many]"',
+    "fsspec": '"stego-lib[many]"',
+    "imagecodecs": "imagecodecs",
+    "sklearn": "scikit-learn",
+}
 
 
 def with_options(message):
@@ -74,7 +81,7 @@ def _missing(module):
             "jax and set KERAS_BACKEND=jax."
         )
     if package in OPTIONAL:
-        return f"This command needs the package {OPTIONAL[package]}: pip install {OPTIONAL[package]}."
+        return f"This command needs the package {package}: pip install {OPTIONAL[package]}."
     if package == "stego_lib":
         return None
     return (

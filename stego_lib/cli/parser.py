@@ -4,17 +4,17 @@ import argparse
 from pathlib import Path
 
 from stego_lib import __version__
-from stego_lib.cli.hiding import run_capacity, run_hide, run_hide_many, run_reveal
+from stego_lib.cli.hiding import run_capacity, run_hide, run_hide_many, run_reveal, run_reveal_many
 from stego_lib.cli.measuring import run_bench, run_compare, run_detect, run_evaluate
 from stego_lib.cli.options import (
     add_data_options,
     add_force,
     add_hiding_options,
     add_image_size,
+    add_many_options,
     add_passphrase_options,
     add_quality,
     add_training_options,
-    positive,
 )
 from stego_lib.cli.training import run_train, run_train_codec
 
@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   stego-lib reveal stego.png -o revealed.png --ask-passphrase
   stego-lib capacity cover.jpg secret.jpg
   stego-lib hide-many pairs.csv --passphrase-file passphrase.txt
+  stego-lib reveal-many pairs.csv --output revealed --passphrase-file passphrase.txt
   stego-lib train --data bundled --output outputs/demo
   stego-lib train --data photos/train --validation photos/valid --preset default --output outputs/run
   stego-lib evaluate outputs/run/autoencoder.keras --data photos/test --output outputs/evaluation
@@ -35,9 +36,12 @@ PASSPHRASES = "asked for, or read from a file, or taken from the environment var
 HIDE = f"""Hides a photograph in another photograph. The secret may have up to 64 times the pixels of the cover. The
 stego image is read again and the secret revealed from it before the file gets its name. The passphrase is
 {PASSPHRASES}. Without a passphrase, everybody who has this program can reveal the secret."""
-HIDE_MANY = """Hides every secret of a list in its cover, in several processes. A pair that fails does not stop the
-others. Stego images that exist already are left as they are: run the same command again to finish an interrupted run.
-All pairs have the same passphrase, and every stego image has a key of its own."""
+HIDE_MANY = """Hides every secret of a list in its cover, in several processes or on several machines. A pair that fails
+does not stop the others. Stego images that exist already are left as they are: run the same command again to finish an
+interrupted run. All pairs have the same passphrase, and every stego image has a key of its own."""
+REVEAL_MANY = """Reveals what is hidden in every stego image of a list, in several processes or on several machines. An
+image that fails, or holds nothing, does not stop the others. Photographs that exist already are left as they are: run
+the same command again to finish an interrupted run."""
 REVEAL = f"""Reveals the photograph that is hidden in a stego image, with the passphrase that it was hidden with. The
 passphrase is {PASSPHRASES}."""
 CAPACITY = """Estimates the PSNR of the stego image and of the revealed secret for every number of bits. It needs no
@@ -72,6 +76,7 @@ def build_parser():
     _add_hide(add)
     _add_hide_many(add)
     _add_reveal(add)
+    _add_reveal_many(add)
     _add_capacity(add)
     _add_train(add)
     _add_evaluate(add)
@@ -100,17 +105,7 @@ def _add_hide_many(add):
         help="a CSV file with the columns cover, secret and output: paths, relative to the folder of PAIRS.csv",
     )
     add_hiding_options(parser)
-    parser.add_argument(
-        "--processes",
-        type=positive,
-        metavar="N",
-        help="how many pairs are hidden at once, with 1 to 1.5 GB of memory each (default: one for every CPU)",
-    )
-    parser.add_argument(
-        "--report",
-        metavar="REPORT.csv",
-        help="the CSV file that lists the result of every pair (default: PAIRS.report.csv, beside PAIRS.csv)",
-    )
+    add_many_options(parser, "pair", "PAIRS.report.csv, beside PAIRS.csv")
     add_passphrase_options(parser)
 
 
@@ -122,6 +117,25 @@ def _add_reveal(add):
     )
     add_passphrase_options(parser)
     add_force(parser)
+
+
+def _add_reveal_many(add):
+    summary = "reveal what is hidden in many stego images, listed in a CSV file"
+    parser = add("reveal-many", run_reveal_many, summary, REVEAL_MANY)
+    parser.add_argument(
+        "stegos",
+        metavar="LIST.csv",
+        help="a CSV file with the columns stego and output: paths, relative to its folder; or, with --output, the list "
+        "or the report of hide-many",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        help="the folder for what is revealed from the stego images of a list of hide-many",
+    )
+    add_many_options(parser, "image", "LIST.revealed.csv, beside LIST.csv")
+    add_passphrase_options(parser)
 
 
 def _add_capacity(add):
