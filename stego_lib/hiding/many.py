@@ -15,7 +15,7 @@ from stego_lib.hiding.workers import ATTEMPTS, run_tasks
 from stego_lib.paths import sentence
 
 PAIR = ("cover", "secret", "output")
-MEASURED = ("bits", "num_bytes", "cover_psnr", "secret_psnr")
+MEASURED = ("bits", "num_bytes", "changed", "cover_psnr", "secret_psnr")
 HIDE_REPORT = (*PAIR, "status", *MEASURED, "message")
 STEGO = ("stego", "output")
 SIZE = ("width", "height")
@@ -31,7 +31,9 @@ class _Options:
     hiding: dict = field(default_factory=dict)
 
 
-def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None, scheduler=None, report=None):
+def hide_many(
+    pairs, passphrase=None, *, bits=None, quality=None, find_at_most=None, processes=None, scheduler=None, report=None
+):
     """Hides every secret of a list in its cover; a pair that fails does not stop the others.
 
     Stego images that exist are left as they are: the same call again finishes an interrupted run. A pair whose process
@@ -45,6 +47,7 @@ def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None
         passphrase: As of `hide`, the same for all; every image gets a key of its own nevertheless.
         bits: As of `hide`.
         quality: As of `hide`.
+        find_at_most: As of `hide`.
         processes: How many work at once, each with an equal part of the memory: 1 GB is enough, 1.5 GB for 12
             megapixels. Defaults to `None`, one for every CPU for which there are 1.5 GB.
         scheduler: Address of a scheduler of `dask.distributed` whose workers do it, in place of processes of this
@@ -55,7 +58,8 @@ def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None
 
     Returns:
         List of dictionaries, one for every row: `cover`, `secret`, `output`, `status` (`"hidden"`, `"exists"` or
-        `"failed"`), `message`, `bits`, `num_bytes`, and `cover_psnr` and `secret_psnr` in dB.
+        `"failed"`), `message`, `bits` a sample, `num_bytes`, `changed`, the fraction of the samples
+        that were changed, and `cover_psnr` and `secret_psnr` in dB.
 
     Raises:
         ValueError: If the list is no CSV file, lists no pairs or lacks a column or a value, two of its rows write the
@@ -64,7 +68,7 @@ def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None
     """
     rows, folder = list(read_list(pairs, PAIR).values()), Path(pairs).parent
     earlier = read_report(report, HIDE_REPORT, "hide-many") if report else []
-    options = _Options(passphrase, {"bits": bits, "quality": quality})
+    options = _Options(passphrase, {"bits": bits, "quality": quality, "find_at_most": find_at_most})
     resources = {"processes": processes, "scheduler": scheduler}
     return _run(_hide_one, rows, folder, options, names=HIDE_REPORT, earlier=earlier, report=report, **resources)
 
@@ -169,7 +173,7 @@ def _said_of(error):
 
 def _one(work, places, options):
     """One row, in a worker: what goes wrong is a result, too."""
-    from stego_lib.hiding.stego import NothingHiddenError
+    from stego_lib.hiding.outcome import NothingHiddenError
 
     paths = []
     try:
@@ -195,6 +199,8 @@ def _hide_one(cover, secret, output, options):
             raise
         hidden = hide_file(cover, secret, output, options.passphrase, overwrite=True, **options.hiding)
     measured = {name: getattr(hidden, name) for name in MEASURED}
+    measured |= {name: f"{measured[name]:.4g}" for name in ("bits", "changed")}
+    measured |= {name: f"{measured[name]:.4g}" for name in ("bits", "changed")}
     measured |= {name: f"{measured[name]:.2f}" for name in ("cover_psnr", "secret_psnr")}
     return measured | {"status": "hidden"}
 
