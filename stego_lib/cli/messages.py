@@ -29,6 +29,7 @@ OPTIONAL = {  # what to install for packages that not everybody needs, by their 
     "dask": '"stego-lib[many]"',
     "distributed": '"stego-lib[many]"',
     "fsspec": '"stego-lib[many]"',
+    "gradio": '"stego-lib[app]"',
     "imagecodecs": "imagecodecs",
     "sklearn": "scikit-learn",
 }

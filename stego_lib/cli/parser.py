@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from stego_lib import __version__
+from stego_lib.cli.app import run_app
 from stego_lib.cli.hiding import (
     run_capacity,
     run_choose_cover,
@@ -32,6 +33,7 @@ EXAMPLES = """examples:
   stego-lib choose-cover secret.jpg photos/one.jpg photos/two.jpg photos/three.jpg
   stego-lib hide-many pairs.csv --passphrase-file passphrase.txt
   stego-lib reveal-many pairs.csv --output revealed --passphrase-file passphrase.txt
+  stego-lib app
   stego-lib train --data bundled --output outputs/demo
   stego-lib train --data photos/train --validation photos/valid --preset default --output outputs/run
   stego-lib evaluate outputs/run/autoencoder.keras --data photos/test --output outputs/evaluation
@@ -89,6 +91,7 @@ def build_parser():
     _add_reveal_many(add)
     _add_capacity(add)
     _add_choose_cover(add)
+    _add_app(add)
     _add_train(add)
     _add_evaluate(add)
     _add_train_codec(add)
@@ -165,6 +168,21 @@ def _add_choose_cover(add):
     parser.add_argument("secret", metavar="SECRET", help="the photograph to hide")
     parser.add_argument("covers", metavar="COVER", nargs="+", help="photographs that everybody may see")
     add_quality(parser)
+
+
+def _add_app(add):
+    parser = add("app", run_app, "hide and reveal in a browser; nothing leaves this machine")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="the address to listen on; any other than %(default)s lets others in, and passphrases travel unencrypted "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port", type=int, metavar="N", help="the port to listen on (default: the first free one from 7860)"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="open no browser")
 
 
 def _add_train(add):
