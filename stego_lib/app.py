@@ -23,7 +23,9 @@ from stego_lib.paths import sentence
 
 LARGEST_FILE = 200  # MB
 PREVIEW = 1400  # pixels, longer side of a picture that is only looked at
-AMPLIFIED = 20
+AMPLIFIED = 100
+# A picture that is only looked at must not be saved in place of the file.
+LOOKED_AT = {"visible": False, "type": "filepath", "interactive": False, "buttons": ["fullscreen"]}
 KEPT = 3600  # seconds that files stay whose page was never closed
 WAYS = {  # what hide_file is told, by what somebody wants
     "Balanced: a good copy of the secret, and as few changes as that takes": {},
@@ -133,10 +135,8 @@ def _hide_tab(gr, files):
     button = gr.Button("Hide", variant="primary")
     said = gr.Markdown()
     download = gr.File(label="The stego image: save it, and send it as a file", visible=False)
-    slider = gr.ImageSlider(label="Cover and stego image", visible=False, type="filepath", interactive=False)
-    difference = gr.Image(
-        label=f"What was changed, amplified {AMPLIFIED} times", visible=False, type="filepath", interactive=False
-    )
+    slider = gr.ImageSlider(label="Cover and stego image", **LOOKED_AT)
+    difference = gr.Image(label=f"What was changed, amplified {AMPLIFIED} times", **LOOKED_AT)
 
     def hide(cover, secret, way, passphrase, again, request: gr.Request, progress=gr.Progress()):  # noqa: B008
         _need(gr, ("a cover", cover), ("a secret", secret))
@@ -164,7 +164,7 @@ def _reveal_tab(gr, files):
     button = gr.Button("Reveal", variant="primary")
     said = gr.Markdown()
     download = gr.File(label="The secret", visible=False)
-    picture = gr.Image(label="The secret", visible=False, type="filepath", interactive=False)
+    picture = gr.Image(label="The secret", **LOOKED_AT)
 
     def reveal(stego, passphrase, request: gr.Request, progress=gr.Progress()):  # noqa: B008
         _need(gr, ("a stego image", stego))

@@ -22,6 +22,10 @@ def environment():
     """
     before = dict(os.environ)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # JAX compiles everything before it computes: what it compiled is kept, also what took less than a second.
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(cache) / "stego_lib" / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     try:
         _set_keras()
         with _silenced_native_code():
