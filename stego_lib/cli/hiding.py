@@ -73,6 +73,7 @@ def run_hide_many(options):
         quality=options.quality,
         find_at_most=options.find_at_most,
         processes=options.processes,
+        scheduler=options.scheduler,
         report=report,
     )
     statuses = [row["status"] for row in rows]
@@ -82,10 +83,36 @@ def run_hide_many(options):
     )
     if passphrase is None and "hidden" in statuses:
         print("There is no passphrase: everybody who has this program can reveal the secrets.")
-    failed = [row for row in rows if row["status"] == "failed"]
+    _complain(rows, "pairs")
+
+
+def run_reveal_many(options):
+    """Reveals the photographs of a list."""
+    from stego_lib.hiding.many import reveal_many
+
+    report = Path(options.report or Path(options.stegos).with_suffix(".revealed.csv"))
+    rows = reveal_many(
+        options.stegos,
+        _passphrase(options),
+        output=options.output,
+        processes=options.processes,
+        scheduler=options.scheduler,
+        report=report,
+    )
+    statuses = [row["status"] for row in rows]
+    print(
+        f"{statuses.count('revealed')} revealed, {statuses.count('exists')} existed already, "
+        f"{statuses.count('nothing')} hold nothing, or with another passphrase, {statuses.count('failed')} failed: "
+        f"see {report}."
+    )
+    _complain(rows, "images")
+
+
+def _complain(rows, what):
+    failed = [row for row in rows if row["status"] in ("failed", "nothing")]
     if failed:
         raise ValueError(
-            f"{len(failed)} of {len(rows)} pairs failed. The first is {failed[0]['output']}: {failed[0]['message']}"
+            f"{len(failed)} of {len(rows)} {what} failed. The first is {failed[0]['output']}: {failed[0]['message']}"
         )
 
 

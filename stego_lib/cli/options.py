@@ -103,6 +103,34 @@ def add_surviving_options(parser):
     )
 
 
+def add_many_options(parser, what, report):
+    """Adds who works on a list, and where it is reported.
+
+    Args:
+        parser: Parser of a command.
+        what: What the list lists.
+        report: Where the report is by default.
+    """
+    workers = parser.add_mutually_exclusive_group()
+    workers.add_argument(
+        "--processes",
+        type=positive,
+        metavar="N",
+        help="how many work at once, with an equal part of the memory each; 1 to 1.5 GB are enough (default: one for "
+        "every CPU for which there are 1.5 GB)",
+    )
+    workers.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="let the workers of a scheduler of dask.distributed do it, such as tcp://HOST:8786: they must find the "
+        "files under the same names, or at addresses such as s3://bucket/name.png. They are told the passphrase, "
+        "encrypted only with tls://HOST:8786",
+    )
+    parser.add_argument(
+        "--report", metavar="REPORT.csv", help=f"the CSV file that lists the result of every {what} (default: {report})"
+    )
+
+
 def add_passphrase_options(parser):
     """Adds where the passphrase comes from.
 

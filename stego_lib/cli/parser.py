@@ -4,7 +4,16 @@ import argparse
 from pathlib import Path
 
 from stego_lib import __version__
-from stego_lib.cli.hiding import run_capacity, run_choose_cover, run_hide, run_hide_many, run_reveal, run_service
+from stego_lib.cli.app import run_app
+from stego_lib.cli.hiding import (
+    run_capacity,
+    run_choose_cover,
+    run_hide,
+    run_hide_many,
+    run_reveal,
+    run_reveal_many,
+    run_service,
+)
 from stego_lib.cli.measuring import run_bench, run_compare, run_detect, run_evaluate, run_survival
 from stego_lib.cli.options import (
     add_data_options,
@@ -12,11 +21,11 @@ from stego_lib.cli.options import (
     add_force,
     add_hiding_options,
     add_image_size,
+    add_many_options,
     add_passphrase_options,
     add_quality,
     add_surviving_options,
     add_training_options,
-    positive,
 )
 from stego_lib.cli.training import run_train, run_train_codec
 
@@ -28,6 +37,8 @@ EXAMPLES = """examples:
   stego-lib hide cover.jpg secret.jpg -o stego.jpg --survive 75 --ask-passphrase
   stego-lib service received.jpg
   stego-lib hide-many pairs.csv --passphrase-file passphrase.txt
+  stego-lib reveal-many pairs.csv --output revealed --passphrase-file passphrase.txt
+  stego-lib app
   stego-lib train --data bundled --output outputs/demo
   stego-lib train --data photos/train --validation photos/valid --preset default --output outputs/run
   stego-lib evaluate outputs/run/autoencoder.keras --data photos/test --output outputs/evaluation
@@ -40,9 +51,12 @@ PASSPHRASES = "asked for, or read from a file, or taken from the environment var
 HIDE = f"""Hides a photograph in another photograph. The secret may have up to 64 times the pixels of the cover. The
 stego image is read again and the secret revealed from it before the file gets its name. The passphrase is
 {PASSPHRASES}. Without a passphrase, everybody who has this program can reveal the secret."""
-HIDE_MANY = """Hides every secret of a list in its cover, in several processes. A pair that fails does not stop the
-others. Stego images that exist already are left as they are: run the same command again to finish an interrupted run.
-All pairs have the same passphrase, and every stego image has a key of its own."""
+HIDE_MANY = """Hides every secret of a list in its cover, in several processes or on several machines. A pair that fails
+does not stop the others. Stego images that exist already are left as they are: run the same command again to finish an
+interrupted run. All pairs have the same passphrase, and every stego image has a key of its own."""
+REVEAL_MANY = """Reveals what is hidden in every stego image of a list, in several processes or on several machines. An
+image that fails, or holds nothing, does not stop the others. Photographs that exist already are left as they are: run
+the same command again to finish an interrupted run."""
 REVEAL = f"""Reveals the photograph that is hidden in a stego image, with the passphrase that it was hidden with. The
 passphrase is {PASSPHRASES}."""
 CAPACITY = """Estimates the PSNR of the stego image and of the revealed secret, and how easily it is found, for several
@@ -82,9 +96,11 @@ def build_parser():
     _add_hide(add)
     _add_hide_many(add)
     _add_reveal(add)
+    _add_reveal_many(add)
     _add_capacity(add)
     _add_choose_cover(add)
     _add_service(add)
+    _add_app(add)
     _add_train(add)
     _add_evaluate(add)
     _add_train_codec(add)
@@ -126,17 +142,7 @@ def _add_hide_many(add):
         help="a CSV file with the columns cover, secret and output: paths, relative to the folder of PAIRS.csv",
     )
     add_hiding_options(parser)
-    parser.add_argument(
-        "--processes",
-        type=positive,
-        metavar="N",
-        help="how many pairs are hidden at once, with 1 to 1.5 GB of memory each (default: one for every CPU)",
-    )
-    parser.add_argument(
-        "--report",
-        metavar="REPORT.csv",
-        help="the CSV file that lists the result of every pair (default: PAIRS.report.csv, beside PAIRS.csv)",
-    )
+    add_many_options(parser, "pair", "PAIRS.report.csv, beside PAIRS.csv")
     add_passphrase_options(parser)
 
 
@@ -148,6 +154,25 @@ def _add_reveal(add):
     )
     add_passphrase_options(parser)
     add_force(parser)
+
+
+def _add_reveal_many(add):
+    summary = "reveal what is hidden in many stego images, listed in a CSV file"
+    parser = add("reveal-many", run_reveal_many, summary, REVEAL_MANY)
+    parser.add_argument(
+        "stegos",
+        metavar="LIST.csv",
+        help="a CSV file with the columns stego and output: paths, relative to its folder; or, with --output, the list "
+        "or the report of hide-many",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        help="the folder for what is revealed from the stego images of a list of hide-many",
+    )
+    add_many_options(parser, "image", "LIST.revealed.csv, beside LIST.csv")
+    add_passphrase_options(parser)
 
 
 def _add_capacity(add):
@@ -171,6 +196,21 @@ def _add_choose_cover(add):
 def _add_service(add):
     parser = add("service", run_service, "say what a service did to a photograph, and how to survive it", SERVICE)
     parser.add_argument("received", metavar="RECEIVED.jpg", help="the photograph as it came back from the service")
+
+
+def _add_app(add):
+    parser = add("app", run_app, "hide and reveal in a browser; nothing leaves this machine")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="the address to listen on; any other than %(default)s lets others in, and passphrases travel unencrypted "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port", type=int, metavar="N", help="the port to listen on (default: the first free one from 7860)"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="open no browser")
 
 
 def _add_train(add):
