@@ -259,4 +259,3 @@ def _prices(costs, temperature):
     dearest = DEAREST * temperature / RESOLUTION
     prices = np.rint(np.minimum(costs, dearest) * (RESOLUTION / temperature)).astype("int16")
     return np.where(np.isinf(costs), np.int16(WET), prices)
-
