@@ -112,6 +112,14 @@ def test_colours_are_counted_together():
         np.testing.assert_allclose(FEATURES[start : start + len(expected)], expected, atol=1e-7)
 
 
+def test_the_submodels_of_single_filters_are_among_all():
+    some = rich_features(IMAGE, complete=False)
+    assert some.shape == (7432,)
+    np.testing.assert_array_equal(some[: 2 * 169], FEATURES[: 2 * 169])
+    np.testing.assert_array_equal(some[2028 - 2 * 169 : 2028], FEATURES[SQUARE_5 + 169 : SQUARE_5 + 3 * 169])
+    np.testing.assert_array_equal(some[2028:], FEATURES[COLOURS:])
+
+
 def test_turned_flipped_and_negative_images_have_the_same_features():
     assert FEATURES.shape == (18157,)
     assert np.all(FEATURES >= 0)

@@ -2,10 +2,16 @@ import os
 
 import numpy as np
 import pytest
+import scipy.stats
 import skimage.data
 
-from stego_lib.evaluation.simulation import adaptive_probabilities, draw_changes, uniform_probabilities
-from stego_lib.hiding.adaptive import embed, hill_costs
+from stego_lib.evaluation.simulation import (
+    adaptive_probabilities,
+    draw_changes,
+    joint_probabilities,
+    uniform_probabilities,
+)
+from stego_lib.hiding.adaptive import EFFICIENCY, embed, hill_costs
 from stego_lib.hiding.filling import embed as fill
 
 COVER = skimage.data.coffee()[100:196, 200:296]
@@ -32,3 +38,20 @@ def test_changes_are_of_1_both_ways_and_stay_within_8_bits(probabilities):
     stego = draw_changes(cover, probabilities(cover, 0.9), np.random.default_rng(0))
     for value, changed in ((0, {0, 1}), (255, {254, 255}), (128, {127, 128, 129})):
         assert set(np.unique(stego[cover == value])) == changed
+
+
+def test_channels_change_alike_and_carry_as_much():
+    probabilities = joint_probabilities(COVER, 0.1)
+    stego = draw_changes(COVER, probabilities, np.random.default_rng(0))
+    change = stego.astype(int) - COVER
+    np.testing.assert_array_equal(change[..., 0], change[..., 1])
+    np.testing.assert_array_equal(change[..., 0], change[..., 2])
+    down, up = probabilities[..., 0].astype("float64")
+    entropies = scipy.stats.entropy([down, up, 1 - down - up], base=2)
+    assert entropies.mean() * EFFICIENCY == pytest.approx(3 * 0.1, rel=0.01)
+
+
+def test_more_than_fits_is_as_much_as_fits():
+    cover = np.repeat(np.array([0, 255], "uint8"), 1536).reshape(32, 32, 3)
+    down, up = joint_probabilities(cover, 0.9)
+    np.testing.assert_allclose(down + up, 0.5, atol=0.01)

@@ -18,7 +18,7 @@ LIMIT = 3  # of the residuals, in quantization steps of the rich model
 
 
 def detect_by_curriculum(covers, *, rates=RATES, image_sizes=(64, 256), seed=0):
-    """Trains networks on half of the photographs, from the highest to the lowest rate, and tests them on the other half.
+    """Trains networks on half of the photographs, from high to low rates, and tests them on the other half.
 
     Args:
         covers: uint8 array of shape `(number, height, width, 3)`, every one of another photograph.
@@ -30,6 +30,7 @@ def detect_by_curriculum(covers, *, rates=RATES, image_sizes=(64, 256), seed=0):
         Dictionary as `detect` returns it, of the rows of `rate_embeddings` and the detector "curriculum CNN".
     """
     half = len(covers) // 2
+    sizes = [size for size in image_sizes if size <= min(covers.shape[1:3])]
     result = {}
     generator = np.random.default_rng(seed)
     for name, compute_probabilities in EMBEDDINGS.items():
@@ -41,7 +42,7 @@ def detect_by_curriculum(covers, *, rates=RATES, image_sizes=(64, 256), seed=0):
                 for index, network in enumerate(networks)
             ]
             scores = result[rate_name(name, rate)] = {}
-            for size in image_sizes:
+            for size in sizes:
                 tested = middle(covers[half:], size)
                 stegos = [draw_changes(cover, compute_probabilities(cover, rate), generator) for cover in tested]
                 scores["curriculum CNN", size] = sum(

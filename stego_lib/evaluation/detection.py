@@ -223,6 +223,6 @@ def detectability_csv(result, rates=RATES):
     for embedding, rate in itertools.product(EMBEDDINGS, rates):
         areas = {}
         for (_, side), scores in result[rate_name(embedding, rate)].items():
-            areas[side] = max(areas.get(side, 0), detectability(scores)[0])
+            areas[side] = max(areas.get(side, 0), roc_auc_score(np.repeat([0, 1], scores.shape[1]), scores.ravel()))
         lines += [f"{embedding},{rate:g},{side},{area:.3f}" for side, area in areas.items()]
     return "\n".join(lines) + "\n"

@@ -62,14 +62,18 @@ SQUARE_3 = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]])
 SQUARE_5 = np.array([[-1, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2], [-1, 2, -2, 2, -1]])
 
 
-def rich_features(image):
+def rich_features(image, *, complete=True):
     """Computes the spatio-color rich model with one quantization step (SCRMQ1).
 
     Args:
         image: uint8 array of shape `(height, width, 3)`, 16x16 pixels or more.
+        complete: Whether neighbours are counted in all residuals, or only in those of single filters (the spam
+            submodels). That takes a third of the time, and a discriminant that learns from some hundred photographs
+            finds as much with it. Defaults to `True`.
 
     Returns:
-        float32 array of shape `(18157,)`: relative frequencies, 12753 of neighbours, then 5404 of colours.
+        float32 array of relative frequencies, of shape `(18157,)`: 12753 of neighbours, then 5404 of colours; not
+        complete `(7432,)`: 2028 and 5404.
     """
     channels = [np.ascontiguousarray(image[..., channel]) for channel in range(3)]
     neighbours, colours = [], []
@@ -78,7 +82,8 @@ def rich_features(image):
         small = {
             direction: np.clip(residuals, EXTRA, EXTRA + 2 * LIMIT) - EXTRA for direction, residuals in large.items()
         }
-        neighbours += [_neighbours(small, _orbit(*submodel, directions)) for submodel in submodels]
+        counted = [submodel for submodel in submodels if complete or len(submodel[0]) == 1]
+        neighbours += [_neighbours(small, _orbit(*submodel, directions)) for submodel in counted]
         for chosen in dict.fromkeys(chosen for chosen, _ in submodels):
             colours.append(_colours(large, {turned for turned, _ in _orbit(chosen, False, directions)}))
     return np.concatenate(neighbours + colours).astype("float32")

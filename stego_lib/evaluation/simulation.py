@@ -38,15 +38,34 @@ def adaptive_probabilities(cover, rate):
     Reference:
         [Filler and Fridrich, 2010](https://doi.org/10.1109/TIFS.2010.2077629) (Gibbs construction)
     """
-    costs, inside = hill_costs(cover), np.stack([cover > 0, cover < 255])
+    return _least_cost(hill_costs(cover), np.stack([cover > 0, cover < 255]), rate)
+
+
+def joint_probabilities(cover, rate):
+    """Computes the same for changes that are alike in all channels of a pixel, at the sum of their costs.
+
+    Args:
+        cover: uint8 array of shape `(height, width, channels)`.
+        rate: Bits a sample; where so many do not fit into one change a pixel, it is as many as fit.
+
+    Returns:
+        float32 array of shape `(2, height, width, 1)`: of subtracting 1, and of adding 1.
+    """
+    inside = np.stack([cover.min(-1, keepdims=True) > 0, cover.max(-1, keepdims=True) < 255])
+    return _least_cost(hill_costs(cover).sum(-1, keepdims=True), inside, rate * cover.shape[-1])
+
+
+def _least_cost(costs, inside, rate):
+    ways = inside.sum(0)  # to change a sample
 
     def excess(logarithm):
         exponents = costs / math.exp(logarithm)
-        weights = np.exp(-exponents) * inside.sum(0)
+        weights = np.exp(-exponents) * ways
         return np.mean(np.log1p(weights) + exponents * weights / (1 + weights)) / math.log(2) - rate / EFFICIENCY
 
-    bounds = math.log(costs.min() / 100), math.log(costs.max() * 100)
-    weights = np.exp(-costs / math.exp(brentq(excess, *bounds, xtol=5e-3))) * inside
+    low, high = math.log(costs.min() / 100), math.log(costs.max() * 100)
+    logarithm = brentq(excess, low, high, xtol=5e-3) if excess(high) > 0 else high
+    weights = np.exp(-costs / math.exp(logarithm)) * inside
     return weights / (1 + weights.sum(0))
 
 
@@ -67,4 +86,8 @@ def draw_changes(cover, probabilities, generator):
     return cover + (drawn < up) - (drawn >= 1 - down).astype("uint8")
 
 
-EMBEDDINGS = {"uniform": uniform_probabilities, "adaptive": adaptive_probabilities}
+EMBEDDINGS = {
+    "uniform": uniform_probabilities,
+    "adaptive": adaptive_probabilities,
+    "adaptive by pixel": joint_probabilities,
+}

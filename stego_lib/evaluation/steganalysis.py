@@ -1,5 +1,6 @@
 """Detectors: two that estimate how much was embedded by LSB replacement, and two that learn from examples."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics import make_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -15,7 +17,7 @@ from stego_lib.data import augment
 from stego_lib.devices import jit_compile
 from stego_lib.evaluation.rich_model import rich_features
 
-PENALTIES = 10.0 ** np.arange(-5, 1)
+PENALTIES = 10.0 ** np.arange(-7, 1)
 RANGE = 3  # differences of neighbours that SPAM looks at, from -3 to 3
 
 
@@ -177,7 +179,7 @@ def regularized_discriminant(covers, stegos, seed=0):
     features = scaler.fit_transform(np.sqrt(np.concatenate([covers, stegos])))
     labels, photographs = np.repeat([-1.0, 1.0], len(covers)), np.tile(np.arange(len(covers)), 2)
     ridge = KernelRidge(kernel="precomputed")  # with products of images, which are fewer than the features
-    search = GridSearchCV(ridge, {"alpha": PENALTIES}, scoring="roc_auc", cv=GroupKFold(5))
+    search = GridSearchCV(ridge, {"alpha": PENALTIES}, scoring=make_scorer(roc_auc_score), cv=GroupKFold(5))
     search.fit(features @ features.T / features.shape[1], labels, groups=photographs)
     weights = features.T @ search.best_estimator_.dual_coef_
     return lambda images: scaler.transform(np.sqrt(images)) @ weights
@@ -283,6 +285,6 @@ DETECTORS = {
     "SPA": Detector(sample_pair_analysis, _nothing_learned),
     "RS": Detector(rs_analysis, _nothing_learned),
     "SPAM": Detector(spam_features, linear_discriminant),
-    "SRM": Detector(rich_features, regularized_discriminant),
+    "SRM": Detector(functools.partial(rich_features, complete=False), regularized_discriminant),
     "CNN": Detector(np.asarray, convolutional_detector),
 }
