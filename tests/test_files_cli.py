@@ -160,6 +160,9 @@ MISUSES = {
     "no output": "hide cover.png secret.png",
     "no bits": "hide cover.png secret.png -o new.png --bits 0",
     "too many bits": "hide cover.png secret.png -o new.png --bits 5",
+    "no fraction": "hide cover.png secret.png -o new.png --bits 0.0",
+    "whole and a fraction": "hide cover.png secret.png -o new.png --bits 1.5",
+    "found by nobody": "hide cover.png secret.png -o new.png --find-at-most 0.5",
     "bits in words": "hide cover.png secret.png -o new.png --bits two",
     "no quality": "hide cover.png secret.png -o new.png --quality 0",
     "quality in words": "hide cover.png secret.png -o new.png --quality good",
@@ -262,7 +265,7 @@ def test_a_secret_travels_from_one_process_to_another_quietly(originals, tmp_pat
     paths = [str(originals / name) for name in ("cover.png", "secret.png")]
     hidden = run(tmp_path, "hide", *paths, "-o", "s.png", environment={"STEGO_LIB_PASSPHRASE": "from outside"})
     assert (hidden.returncode, hidden.stderr) == (0, "")
-    assert hidden.stdout.startswith("s.png: cover 51.")
+    assert hidden.stdout.startswith("s.png: cover 6")
     assert "from outside" not in hidden.stdout
     (tmp_path / "passphrase.txt").write_text("from outside\r\n")
     revealed = run(tmp_path, "reveal", "s.png", "-o", "r.png", "--passphrase-file", "passphrase.txt")
@@ -301,7 +304,7 @@ def test_force_replaces_an_output(originals, tmp_path):
 def test_capacity_prints_a_line_for_every_number_of_bits(originals, capsys):
     assert main(["capacity", str(originals / "cover.png"), str(originals / "secret.png")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["1", "2", "3", "4"]
+    assert [line.split()[0] for line in lines[1:-1]] == ["0.05", "0.1", "0.2", "0.4", "1", "2", "3", "4"]
     assert main(["capacity", str(originals / "stego.png")]) == 0
 
 

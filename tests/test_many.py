@@ -155,8 +155,8 @@ def test_an_interrupted_run_leaves_its_report(folder, monkeypatch):
 
 def test_a_report_that_was_opened_in_a_spreadsheet_is_still_one(folder):
     (folder / "report.csv").write_text(
-        "cover,secret,output,status,bits,num_bytes,cover_psnr,secret_psnr,message\n"
-        "cover.png,secret.png,done.png,hidden,2,100,46.30,40.00,\n",
+        "cover,secret,output,status,bits,num_bytes,changed,cover_psnr,secret_psnr,message\n"
+        "cover.png,secret.png,done.png,hidden,2,100,0.75,46.30,40.00,\n",
         encoding="utf-8-sig",
     )
     (folder / "pairs.csv").write_text("cover,secret,output\ncover.png,secret.png,done.png\n")

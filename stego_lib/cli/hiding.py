@@ -9,6 +9,9 @@ from pathlib import Path
 from stego_lib.cli.progress import loading, progress
 
 VARIABLE = "STEGO_LIB_PASSPHRASE"
+FOUND = "Found: area under the ROC curve of a detector; 0.5 is guessing, 1 is certain."
+AIM = 0.55  # area under the ROC curve, for which a remedy is proposed
+DECIBELS = 4  # of a secret that twice the bytes are worth, about, at the rates of adaptive embedding
 
 
 def run_hide(options):
@@ -25,14 +28,16 @@ def run_hide(options):
             passphrase,
             bits=options.bits,
             quality=options.quality,
+            find_at_most=options.find_at_most,
             overwrite=options.force,
             progress=report,
         )
-    bits = "1 bit" if hidden.bits == 1 else f"{hidden.bits} bits"
     print(
         f"{options.output}: cover {hidden.cover_psnr:.1f} dB, secret {_shown(hidden.secret_psnr)}; "
-        f"{hidden.num_bytes} bytes hidden, {bits} a sample."
+        f"{hidden.num_bytes} bytes hidden, {_rate(hidden.bits)} a sample, "
+        f"{_percent(hidden.changed)} of the samples changed."
     )
+    print(_how_easily_found(hidden))
     if passphrase is None:
         print("There is no passphrase: everybody who has this program can reveal the secret.")
 
@@ -48,6 +53,7 @@ def run_hide_many(options):
         passphrase,
         bits=options.bits,
         quality=options.quality,
+        find_at_most=options.find_at_most,
         processes=options.processes,
         report=report,
     )
@@ -67,7 +73,8 @@ def run_hide_many(options):
 
 def run_reveal(options):
     """Reveals a photograph."""
-    from stego_lib.hiding.stego import NothingHiddenError, check_files, reveal_file
+    from stego_lib.hiding.outcome import NothingHiddenError
+    from stego_lib.hiding.stego import check_files, reveal_file
     from stego_lib.images import LOSSLESS_SUFFIXES
 
     if Path(options.output).suffix.lower() not in LOSSLESS_SUFFIXES:
@@ -91,17 +98,37 @@ def run_reveal(options):
 
 def run_capacity(options):
     """Prints what a cover offers."""
-    from stego_lib.hiding.stego import capacity
+    from stego_lib.hiding.capacity import capacity
     from stego_lib.images import read_image
 
     cover, secret = read_image(options.cover), read_image(options.secret) if options.secret else None
     with loading():
         rows = capacity(cover, secret, quality=options.quality)
-    print(f"bits a sample  {'bytes' if options.quality else 'room, bytes':<11}    cover      secret")
-    for bits, num_bytes, cover_psnr, secret_psnr in rows:
+    print(f"bits a sample  {'bytes' if options.quality else 'room, bytes':<11}  changed    cover      secret  found")
+    for bits, num_bytes, changed, cover_psnr, secret_psnr, roc_auc in rows:
         expected = "over 55 dB" if 55 < secret_psnr < math.inf else _shown(secret_psnr)
         expected = "no room" if math.isnan(secret_psnr) else expected
-        print(f"{bits:13} {num_bytes:>12}  {cover_psnr:.1f} dB  {expected:>10}")
+        print(f"{bits:13} {num_bytes:>12}  {_percent(changed):>7}  {cover_psnr:.1f} dB  {expected:>10}  {roc_auc:5.2f}")
+    print(FOUND)
+
+
+def run_choose_cover(options):
+    """Prints which photographs hide a secret best."""
+    from stego_lib.hiding.capacity import GOOD, CapacityError
+    from stego_lib.hiding.covers import choose_cover
+    from stego_lib.images import read_image
+
+    secret, quality = read_image(options.secret), options.quality or GOOD
+    with progress("Rating") as report:
+        rated = choose_cover(secret, options.covers, quality=quality, progress=report)
+    if not rated:
+        raise CapacityError("None of the photographs has room for the secret: take larger ones, or a lower `quality`.")
+    print(f"Best first, for the secret at {_shown(quality)}. {FOUND}")
+    print("bits a sample  changed  found        cost  cover")
+    for path, cost, bits, changed, roc_auc in rated:
+        print(f"{bits:13.2g}  {_percent(changed):>7}  {roc_auc:5.2f}  {cost:10.0f}  {path}")
+    if len(rated) < len(options.covers):
+        print(f"{len(options.covers) - len(rated)} of the photographs have no room for the secret.")
 
 
 def _passphrase(options, *, new=False):
@@ -129,6 +156,37 @@ def _passphrase(options, *, new=False):
     if again != passphrase:
         raise ValueError("The two passphrases are not the same.")
     return passphrase
+
+
+def _how_easily_found(hidden):
+    """Says in words and as a number how easily it is found, and what would help."""
+    from stego_lib.hiding.detectability import highest_rate, in_words, pixels_needed
+    from stego_lib.hiding.payload import HEADER
+    from stego_lib.hiding.seal import TAG
+    from stego_lib.hiding.stego import POOR
+
+    words = f"{in_words(hidden.roc_auc).capitalize()}: area under the ROC curve of a detector {hidden.roc_auc:.2f}"
+    words += " (0.5 is guessing, 1 is certain)."
+    if hidden.roc_auc < AIM:
+        return words
+    num_bytes, pixels = hidden.num_bytes + HEADER + TAG, hidden.stego.size // 3
+    larger = pixels_needed(AIM, num_bytes) / pixels
+    fewer = 8 * num_bytes / hidden.stego.size / highest_rate(AIM, pixels)
+    remedy = (
+        f"A cover of {larger:.{0 if larger > 10 else 1}f} times the pixels" if larger > 1 else "A fraction as --bits"
+    )
+    quality = hidden.secret_psnr - DECIBELS * math.log2(fewer)
+    if POOR <= quality < hidden.secret_psnr < math.inf:
+        remedy += f", or --quality {quality:.0f}"
+    return f"{words} {remedy}, would make that {AIM}."
+
+
+def _rate(bits):
+    return "1 bit" if bits == 1 else f"{bits:.2g} bits"
+
+
+def _percent(part):
+    return f"{100 * part:.3g} %"
 
 
 def _shown(psnr):

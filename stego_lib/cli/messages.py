@@ -8,6 +8,7 @@ from stego_lib.paths import sentence
 OPTIONS = {  # by the arguments that errors of the library name
     "bits": "--bits",
     "embedding": "--embedding",
+    "find_at_most": "--find-at-most",
     "image_size": "--image-size",
     "overwrite": "--force",
     "period": "--period",

@@ -24,12 +24,20 @@ def add_hiding_options(parser):
     """
     parser.add_argument(
         "--bits",
-        type=int,
-        choices=(1, 2, 3, 4),
-        help="how many of the 8 bits of every red, green and blue value are used; more bits give a better secret and a "
-        "noisier stego image (default: the fewest that bring the secret back at 38 dB, or else 4)",
+        type=_bits,
+        metavar="N",
+        help="a fraction such as 0.1: at most so many bits for every red, green and blue value, in few changes where "
+        "the cover is busy; or 1, 2, 3 or 4: how many low bits of every value are filled, which is easily detected; "
+        "more bits give a better secret (default: what brings the secret back at 38 dB)",
     )
     add_quality(parser)
+    parser.add_argument(
+        "--find-at-most",
+        type=_area,
+        metavar="AREA",
+        help="how easily it may be found, more than 0.5 (guessing) and less than 1 (certain): area under the ROC curve "
+        "of a detector; no more is embedded than that allows",
+    )
 
 
 def add_quality(parser):
@@ -43,7 +51,7 @@ def add_quality(parser):
         type=_decibels,
         metavar="DB",
         help="PSNR in dB at which the secret comes back, or 'inf' for an exact copy; the cover is changed no more than "
-        "this quality needs (default: the best quality that fits)",
+        "this quality needs",
     )
 
 
@@ -148,6 +156,20 @@ def positive(text):
         if (number := int(text)) >= 1:
             return number
     raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
+
+
+def _bits(text):
+    with contextlib.suppress(ValueError):
+        if text in ("1", "2", "3", "4") or 0 < float(text) <= 1:
+            return int(text) if text.isdigit() else float(text)
+    raise argparse.ArgumentTypeError("must be 1, 2, 3 or 4, or a fraction of a bit such as 0.1")
+
+
+def _area(text):
+    with contextlib.suppress(ValueError):
+        if 0.5 < (area := float(text)) < 1:
+            return area
+    raise argparse.ArgumentTypeError("must be more than 0.5 and less than 1, such as 0.6")
 
 
 def _decibels(text):

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from stego_lib import __version__
-from stego_lib.cli.hiding import run_capacity, run_hide, run_hide_many, run_reveal
+from stego_lib.cli.hiding import run_capacity, run_choose_cover, run_hide, run_hide_many, run_reveal
 from stego_lib.cli.measuring import run_bench, run_compare, run_detect, run_evaluate
 from stego_lib.cli.options import (
     add_data_options,
@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   stego-lib hide cover.jpg secret.jpg -o stego.png --ask-passphrase
   stego-lib reveal stego.png -o revealed.png --ask-passphrase
   stego-lib capacity cover.jpg secret.jpg
+  stego-lib choose-cover secret.jpg photos/one.jpg photos/two.jpg photos/three.jpg
   stego-lib hide-many pairs.csv --passphrase-file passphrase.txt
   stego-lib train --data bundled --output outputs/demo
   stego-lib train --data photos/train --validation photos/valid --preset default --output outputs/run
@@ -40,8 +41,10 @@ others. Stego images that exist already are left as they are: run the same comma
 All pairs have the same passphrase, and every stego image has a key of its own."""
 REVEAL = f"""Reveals the photograph that is hidden in a stego image, with the passphrase that it was hidden with. The
 passphrase is {PASSPHRASES}."""
-CAPACITY = """Estimates the PSNR of the stego image and of the revealed secret for every number of bits. It needs no
-passphrase, and does not tell whether something is hidden in COVER."""
+CAPACITY = """Estimates the PSNR of the stego image and of the revealed secret, and how easily it is found, for several
+rates. It needs no passphrase, and does not tell whether something is hidden in COVER."""
+CHOOSE_COVER = """Ranks photographs by how well they would hide a secret that comes back at 38 dB, or at --quality: by
+what all changes would cost together, which is less in a photograph that is large and busy. Nothing is written."""
 
 
 def build_parser():
@@ -73,6 +76,7 @@ def build_parser():
     _add_hide_many(add)
     _add_reveal(add)
     _add_capacity(add)
+    _add_choose_cover(add)
     _add_train(add)
     _add_evaluate(add)
     _add_train_codec(add)
@@ -125,12 +129,20 @@ def _add_reveal(add):
 
 
 def _add_capacity(add):
-    summary = "estimate how good stego image and revealed secret will be with 1, 2, 3 and 4 bits a sample"
+    summary = "estimate how good stego image and revealed secret will be, and how easily it is found, at several rates"
     parser = add("capacity", run_capacity, summary, CAPACITY)
     parser.add_argument("cover", metavar="COVER", help="the photograph that everybody may see")
     parser.add_argument(
         "secret", metavar="SECRET", nargs="?", help="the photograph to hide (default: a photograph like COVER)"
     )
+    add_quality(parser)
+
+
+def _add_choose_cover(add):
+    summary = "rank photographs by how well they would hide a secret"
+    parser = add("choose-cover", run_choose_cover, summary, CHOOSE_COVER)
+    parser.add_argument("secret", metavar="SECRET", help="the photograph to hide")
+    parser.add_argument("covers", metavar="COVER", nargs="+", help="photographs that everybody may see")
     add_quality(parser)
 
 

@@ -15,7 +15,7 @@ from stego_lib.paths import sentence, write_file
 from stego_lib.threads import num_threads
 
 COLUMNS = ("cover", "secret", "output")
-MEASURED = ("bits", "num_bytes", "cover_psnr", "secret_psnr")
+MEASURED = ("bits", "num_bytes", "changed", "cover_psnr", "secret_psnr")
 REPORTED = (*COLUMNS, "status", *MEASURED, "message")
 WORKER = {  # one thread, and no GPU: they would fight for its memory
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -27,7 +27,7 @@ WORKER = {  # one thread, and no GPU: they would fight for its memory
 }
 
 
-def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None, report=None):
+def hide_many(pairs, passphrase=None, *, bits=None, quality=None, find_at_most=None, processes=None, report=None):
     """Hides every secret of a list in its cover; a pair that fails does not stop the others.
 
     Stego images that exist are left as they are: the same call again finishes an interrupted run. Where a process is
@@ -41,6 +41,7 @@ def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None
         passphrase: As of `hide`, the same for all; every image gets a key of its own nevertheless.
         bits: As of `hide`.
         quality: As of `hide`.
+        find_at_most: As of `hide`.
         processes: How many work at once, each with 1 GB of memory, 1.5 GB for 12 megapixels. Defaults to `None`, one
             for every CPU.
         report: Path of a CSV file that lists the result of every pair; `"pending"` where a run was interrupted before
@@ -48,7 +49,8 @@ def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None
 
     Returns:
         List of dictionaries, one for every row: `cover`, `secret`, `output`, `status` (`"hidden"`, `"exists"` or
-        `"failed"`), `message`, `bits`, `num_bytes`, and `cover_psnr` and `secret_psnr` in dB.
+        `"failed"`), `message`, `bits` a sample, `num_bytes`, `changed`, the fraction of the samples
+        that were changed, and `cover_psnr` and `secret_psnr` in dB.
 
     Raises:
         ValueError: If the list is no CSV file, lists no pairs or lacks a column or a value, two of its rows write the
@@ -63,7 +65,7 @@ def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None
         if (folder / row["output"]).is_file():
             row.update(earlier.get(tuple(row[column] for column in COLUMNS), {}), status="exists")
     pending = [row for row in rows if row["status"] == "pending"]
-    how = {"passphrase": passphrase, "bits": bits, "quality": quality}
+    how = {"passphrase": passphrase, "bits": bits, "quality": quality, "find_at_most": find_at_most}
     if report:
         _write(report, rows)  # now, in case it cannot be
     processes = min(processes or num_threads(), len(pending), 61)  # more than 61 Windows cannot
@@ -187,5 +189,6 @@ def _hide_one(paths, how):
     except Exception as error:  # whatever it is, the other pairs go on
         return {"status": "failed", "message": sentence(error)}
     measured = {name: getattr(hidden, name) for name in MEASURED}
+    measured |= {name: f"{measured[name]:.4g}" for name in ("bits", "changed")}
     measured |= {name: f"{measured[name]:.2f}" for name in ("cover_psnr", "secret_psnr")}
     return measured | {"status": "hidden", "message": " ".join(str(warning.message) for warning in caught)}

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from stego_lib.hiding.seal import COSTS, SALT, TAG, Seal
 
 VERSION = 2
+ADAPTIVE = 0  # bits a sample, in a header, of a body that is embedded adaptively
 FIELDS = "<BBI"
 HEADER = SALT + struct.calcsize(FIELDS) + TAG  # bytes
 NONCE_OF_HEADER, NONCE_OF_BODY = 0, 1

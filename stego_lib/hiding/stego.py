@@ -1,18 +1,28 @@
 """Photographs hidden in photographs, as arrays and as files: codec, seal and embedding together."""
 
-import functools
 import math
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from stego_lib.hiding.filling import capacity_bytes, embed, expected_errors, extract_body, extract_header
-from stego_lib.hiding.payload import HEADER, make_payload, open_header
+from stego_lib.hiding import adaptive, filling
+from stego_lib.hiding.capacity import (
+    BITS,
+    CapacityError,
+    check_bits,
+    check_quality,
+    check_size,
+    choose,
+    codec,
+    max_pixels,
+    remedy,
+)
+from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
+from stego_lib.hiding.outcome import AlteredError, Hidden, NothingHiddenError, Progress
+from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload, open_header
 from stego_lib.hiding.seal import TAG, encode_passphrase
 from stego_lib.images import (
-    MAX_PIXELS,
     check_output,
     check_photograph,
     decode_image,
@@ -22,59 +32,28 @@ from stego_lib.images import (
     write_file,
 )
 
-BITS = (1, 2, 3, 4)
-GOOD = 37.95  # dB; a secret that comes back like this, at 38.0, needs no more bits
 POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
-MARGIN = 1.0  # dB by which an estimate may be wrong
-SMALLEST = 16  # pixels, side of a cover
-LARGEST = 64  # a secret has at most so many times the pixels of its cover
 
 
-class NothingHiddenError(ValueError):
-    """Nothing is hidden in the image, or it was hidden with another passphrase: nobody can tell which."""
-
-
-class AlteredError(ValueError):
-    """The image was altered after the secret had been hidden."""
-
-
-class CapacityError(ValueError):
-    """The secret does not fit into the cover."""
-
-
-class Hidden(NamedTuple):
-    """A stego image, and how good it is: PSNR in dB of cover and secret, bits a sample, bytes embedded."""
-
-    stego: np.ndarray
-    bits: int
-    num_bytes: int
-    cover_psnr: float
-    secret_psnr: float
-
-
-class Capacity(NamedTuple):
-    """What a number of bits a sample offers: bytes for the secret, and the PSNR in dB of cover and secret."""
-
-    bits: int
-    num_bytes: int
-    cover_psnr: float
-    secret_psnr: float
-
-
-def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=False, progress=None):
+def hide(cover, secret, passphrase=None, *, bits=None, quality=None, find_at_most=None, details=False, progress=None):
     """Hides a photograph in another one of any size.
 
-    The secret is compressed, sealed with the passphrase, and embedded in the low bits of the cover's samples. What was
-    embedded is extracted again and compared before it is returned.
+    The secret is compressed, sealed with the passphrase, and embedded: adaptively, by few changes of 1 where the cover
+    is busy, or, where that is not enough, in the low bits of all samples, which is easily detected. What was embedded
+    is extracted again and compared before it is returned.
 
     Args:
         cover: uint8 array of shape `(height, width, 3)`, RGB, at least 16x16.
         secret: uint8 array of shape `(height, width, 3)`, RGB, any size up to 64 times the pixels of the cover.
         passphrase: String that is needed to reveal the secret; `None` lets everybody reveal it. Defaults to `None`.
-        bits: Bits of every sample that are used, 1 to 4: the cover keeps 51, 46, 41 or 35 dB. Defaults to `None`, the
-            fewest with which the secret comes back at 38 dB (37.95) or better, or else 4.
-        quality: PSNR in dB at which the secret shall come back. No more samples are used than that takes; fewer
-            changes are harder to detect. Defaults to `None`, the best quality that fits.
+        bits: A float up to 1.0 embeds adaptively, at most so many bits a sample, and no more than 0.9; an integer from
+            1 to 4 fills so many low bits of every sample: the cover keeps 51, 46, 41 or 35 dB. Either way the secret
+            comes back as well as that allows. Defaults to `None`: the secret comes back at 38 dB (37.95) if adaptive
+            embedding has room for that; else the fewest low bits are filled that are enough for it, or 4.
+        quality: PSNR in dB at which the secret shall come back. No more is embedded than that takes; fewer changes are
+            harder to detect. Defaults to `None`.
+        find_at_most: Area under the ROC curve, more than 0.5 and less than 1, as of `area_under_roc`, in place of
+            `bits`: no more is embedded than is found so easily. Defaults to `None`.
         details: Whether to return more than the image. Defaults to `False`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
@@ -93,7 +72,8 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=Fal
     >>> reveal(stego, "correct horse battery staple").shape
     (100, 150, 3)
     """
-    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, progress=progress)
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most}
+    hidden = _hide(cover, secret, passphrase, progress=progress, **how)
     return hidden if details else hidden.stego
 
 
@@ -115,11 +95,20 @@ def reveal(stego, passphrase=None, *, progress=None):
     """
     encode_passphrase(passphrase)
     data = _extract(check_photograph("stego", stego), passphrase)
-    return _codec().decode(data, max_pixels=_max_pixels(stego.shape), progress=progress)
+    return codec().decode(data, max_pixels=max_pixels(stego.shape), progress=progress)
 
 
 def hide_file(
-    cover_path, secret_path, output_path, passphrase=None, *, bits=None, quality=None, overwrite=False, progress=None
+    cover_path,
+    secret_path,
+    output_path,
+    passphrase=None,
+    *,
+    bits=None,
+    quality=None,
+    find_at_most=None,
+    overwrite=False,
+    progress=None,
 ):
     """Hides a photograph file in another one.
 
@@ -133,6 +122,7 @@ def hide_file(
         passphrase: As of `hide`.
         bits: As of `hide`.
         quality: As of `hide`.
+        find_at_most: As of `hide`.
         overwrite: Whether an existing file may be replaced; never the cover or the secret. Defaults to `False`.
         progress: As of `hide`.
 
@@ -154,7 +144,8 @@ def hide_file(
 
     cover, secret, content = read_image(cover_path), read_image(secret_path), Path(secret_path).read_bytes()
     jpeg = content if content.startswith(b"\xff\xd8") else None
-    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, progress=progress, write=write, jpeg=jpeg)
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most}
+    hidden = _hide(cover, secret, passphrase, progress=progress, write=write, jpeg=jpeg, **how)
     write_file(output_path, written[0], overwrite=overwrite)
     return hidden
 
@@ -184,44 +175,6 @@ def reveal_file(stego_path, output_path, passphrase=None, *, overwrite=False, pr
     return revealed
 
 
-def capacity(cover, secret=None, *, quality=None):
-    """Estimates how good cover and secret will be with every number of bits. Says nothing about what is hidden.
-
-    Args:
-        cover: uint8 array of shape `(height, width, 3)`.
-        secret: uint8 array of shape `(height, width, 3)`; `None` takes the cover itself for one. Defaults to `None`.
-        quality: PSNR in dB at which the secret shall come back, as of `hide`: no more of the cover is changed than that
-            takes. Defaults to `None`, the best quality that fits.
-
-    Returns:
-        List of `Capacity` for 1 to 4 bits; the PSNR of a secret that does not fit is NaN, and that of one that is known
-        to come back exactly infinite. With a quality, the bytes are those that the secret takes.
-
-    Raises:
-        CapacityError: If the cover is smaller than 16x16 pixels, or the secret has more than 64 times its pixels.
-        ValueError: If an argument is wrong.
-    """
-    cover = check_photograph("cover", cover)
-    secret = cover if secret is None else check_photograph("secret", secret)
-    _check_quality(quality)
-    capacities = _capacities(cover.shape)
-    _check_size(secret, cover)
-    values = np.bincount(cover.reshape(-1), minlength=256) / cover.size
-    errors = [values @ expected_errors(bits) for bits in BITS]
-    if quality is None:
-        num_bytes, secret_psnr = capacities, _codec().estimate(secret, capacities)
-        used = [1.0] * len(BITS)
-    else:
-        needed = _codec().estimate_bytes(secret, quality)
-        num_bytes = [needed] * len(BITS)
-        used = [needed / max(available, 1) for available in capacities]
-        secret_psnr = [quality if used_part <= 1 else math.nan for used_part in used]
-    cover_psnr = [
-        10 * math.log10(255**2 / (error * min(used_part, 1))) for error, used_part in zip(errors, used, strict=True)
-    ]
-    return list(map(Capacity, BITS, num_bytes, cover_psnr, secret_psnr))
-
-
 def check_files(output_path, *inputs, overwrite):
     """Makes sure that there are input files, and that the output may be written.
 
@@ -245,135 +198,97 @@ def check_files(output_path, *inputs, overwrite):
         raise FileNotFoundError(f"There is no folder {output_path.parent}.")
 
 
-def _hide(cover, secret, passphrase, *, bits, quality, progress, write=None, jpeg=None):
+def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, progress, write=None, jpeg=None):
     """Hides, and compares with what is read from what `write` returns."""
     encode_passphrase(passphrase)  # raises what is wrong with it before anything takes time
     cover, secret = check_photograph("cover", cover), check_photograph("secret", secret)
-    if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int) or bits not in BITS):
-        raise ValueError(f"`bits` must be 1, 2, 3 or 4. Received: bits={bits}")
-    _check_quality(quality)
-    capacities = dict(zip(BITS, _capacities(cover.shape), strict=True))
-    _check_size(secret, cover)
+    check_bits(bits)
+    check_quality(quality)
+    check_size(secret, cover)
+    if find_at_most is not None:
+        bits = _rate_found_at_most(find_at_most, cover, bits=bits)
     if (cover == cover[..., :1]).all():
         warnings.warn(
             "The cover is grey, and the stego image has a little colour, which is easily noticed: take one in colour.",
             stacklevel=3,
         )
-    progress = _Progress(progress)
-    if quality is not None:
-        data = _codec().encode(secret, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
-        bits = _fewest(len(data), capacities, bits)
-        revealed = _codec().decode(data, progress=progress.between(0.6, 0.9))
-    else:
-        data, bits, revealed = _best(secret, capacities, bits, jpeg, progress)
-    secret_psnr = image_psnr(secret, revealed)
+    progress = Progress(progress)
+    try:
+        choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
+    except CapacityError as error:
+        if find_at_most is None:
+            raise
+        better = _better_cover(secret, find_at_most, quality=quality or POOR)
+        raise CapacityError(f"The secret does not fit with `find_at_most={find_at_most}`: {better}.") from error
+    payload = make_payload(choice.stream, passphrase, bits=choice.bits)
     # Noise in all samples hides how much is used; but what comes back exactly has no use for more.
-    fill = quality is None and math.isfinite(secret_psnr)
-    payload = make_payload(data, passphrase, bits=bits)
-    stego = embed(cover, payload.header, payload.body, bits=bits, seed=payload.seed, fill=fill)
-    if _extract(write(stego) if write else stego, passphrase) != data:
+    fill = quality is None and math.isfinite(choice.secret_psnr)
+    stego = _embed(cover, payload, bits=choice.bits, fill=fill, progress=progress.between(0.6, 0.95))
+    if _extract(write(stego) if write else stego, passphrase) != choice.stream:
         raise AlteredError("What was written is not what is read from it.")
-    if secret_psnr < POOR and quality is None:
-        warnings.warn(f"The secret will come back at only {secret_psnr:.1f} dB: take {_remedy(bits)}.", stacklevel=3)
+    if choice.secret_psnr < POOR and quality is None:
+        better = f"take {remedy(choice.bits)}" if find_at_most is None else _better_cover(secret, find_at_most)
+        warnings.warn(f"The secret will come back at only {choice.secret_psnr:.1f} dB: {better}.", stacklevel=3)
     progress.between(0, 1)(1)
-    return Hidden(stego, bits, len(data), image_psnr(cover, stego), secret_psnr)
+    is_full = choice.bits != ADAPTIVE and fill
+    rate = choice.bits if is_full else 8 * (len(payload.header) + len(payload.body)) / cover.size
+    changed = float(np.mean(stego != cover))
+    embedding = "adaptive" if choice.bits == ADAPTIVE else "uniform"
+    found = area_under_roc(rate, cover.size / 3, embedding=embedding)
+    return Hidden(stego, rate, len(choice.stream), changed, image_psnr(cover, stego), choice.secret_psnr, found)
 
 
-class _Progress:
-    """Reports how much is done of several parts of work, and never less than before."""
-
-    def __init__(self, report):
-        self._report, self._done = report or (lambda done: None), 0.0
-
-    def between(self, start, end):
-        """Makes the function that one part of the work reports to."""
-
-        def report(done):
-            self._done = max(self._done, start + done * (end - start))
-            self._report(self._done)
-
-        return report
+def _rate_found_at_most(area, cover, *, bits):
+    if not 0.5 < area < 1:
+        raise ValueError(f"`find_at_most` must be more than 0.5 and less than 1. Received: find_at_most={area}")
+    if bits is not None:
+        raise ValueError("`bits` and `find_at_most` both say how much is embedded: choose one of them.")
+    return min(highest_rate(area, cover.size / 3), 1.0)
 
 
-def _fewest(length, capacities, bits):
-    """The fewest bits with which so many bytes fit."""
-    for number in BITS if bits is None else (bits,):
-        if length <= capacities[number]:
-            return number
-    raise CapacityError(
-        f"The secret needs {length} bytes at that quality, and with `bits={number}` the cover has room for "
-        f"{capacities[number]}: take {_remedy(number)}, or a lower quality."
+def _better_cover(secret, area, *, quality=POOR):
+    num_bytes = HEADER + TAG + codec().estimate_bytes(secret, quality)
+    megapixels = pixels_needed(area, num_bytes) / 1e6
+    return (
+        f"for {quality:.0f} dB take a cover of about {megapixels:.2g} megapixels, a smaller secret or a lower quality"
     )
 
 
-def _best(secret, capacities, bits, jpeg, progress):
-    """The secret at the best quality that fits: into the bits given, or the fewest that are enough."""
-    from stego_lib.codec.codec import TooFewBytesError
-
-    choices = [bits]
-    if bits is None:
-        expected = _codec().estimate(secret, list(capacities.values()))
-        choices = [number for number, psnr in zip(BITS, expected, strict=True) if psnr >= GOOD - MARGIN] or [BITS[-1]]
-    for number in choices:
-        try:
-            data = _codec().encode(secret, max_bytes=capacities[number], jpeg=jpeg, progress=progress.between(0, 0.6))
-        except TooFewBytesError as error:
-            raise CapacityError(
-                f"With `bits={number}` the cover has room for {capacities[number]} bytes, too few for the secret at "
-                f"any quality: take {_remedy(number)}."
-            ) from error
-        revealed = _codec().decode(data, progress=progress.between(0.6, 0.9))
-        if image_psnr(secret, revealed) >= GOOD:
-            break
-    return data, number, revealed
-
-
-def _remedy(bits):
-    return ("" if bits == BITS[-1] else "more bits, ") + "a larger cover or a smaller secret"
+def _embed(cover, payload, *, bits, fill, progress):
+    if bits == ADAPTIVE:
+        return adaptive.embed(cover, payload.header, payload.body, seed=payload.seed, progress=progress)
+    return filling.embed(cover, payload.header, payload.body, bits=bits, seed=payload.seed, fill=fill)
 
 
 def _extract(stego, passphrase):
     """The stream that is hidden in an image."""
-    header = open_header(extract_header(stego, HEADER), passphrase)
-    if header is None:
-        raise NothingHiddenError(
-            "Nothing is hidden in this image, or it was hidden with another passphrase, or the image was altered since."
-        )
-    data = None
-    if header.bits in BITS and header.length <= capacity_bytes(stego.shape, HEADER, bits=header.bits):
-        body = extract_body(stego, HEADER, header.length, bits=header.bits, seed=header.seal.seed)
-        data = header.open_body(body)
-    if data is None:
-        raise AlteredError("A secret is hidden in this image, but the image was altered since: it cannot be revealed.")
-    return data
+    for extract_sealed in (_sealed_in_texture, _sealed_in_residues):
+        header, body = extract_sealed(stego, passphrase)
+        if header is not None:
+            stream = None if body is None else header.open_body(body)
+            if stream is None:
+                raise AlteredError(
+                    "A secret is hidden in this image, but the image was altered since: it cannot be revealed."
+                )
+            return stream
+    raise NothingHiddenError(
+        "Nothing is hidden in this image, or it was hidden with another passphrase, or the image was altered since."
+    )
 
 
-def _check_quality(quality):
-    if quality is not None and not quality > 0:
-        raise ValueError(f"`quality` must be a positive number of decibels. Received: quality={quality}")
+def _sealed_in_texture(stego, passphrase):
+    """Header and body that were embedded adaptively, `None` where there are none."""
+    header = open_header(adaptive.extract_header(stego, HEADER), passphrase)
+    if header is None or header.bits != ADAPTIVE or header.length > adaptive.capacity_bytes(stego.shape, HEADER):
+        return header, None
+    return header, adaptive.extract_body(stego, HEADER, header.length, seed=header.seal.seed)
 
 
-def _check_size(secret, cover):
-    if secret.shape[0] * secret.shape[1] > _max_pixels(cover.shape):
-        raise CapacityError(
-            f"The secret has more than {LARGEST} times the pixels of the cover: take {_remedy(BITS[-1])}."
-        )
-
-
-def _max_pixels(shape):
-    """The most pixels that a secret may have in a cover of this shape: enough, and no bomb."""
-    return min(LARGEST * shape[0] * shape[1], MAX_PIXELS)
-
-
-def _capacities(shape):
-    """Bytes that the stream may have, for every number of bits."""
-    if min(shape[:2]) < SMALLEST:
-        raise CapacityError(f"A cover of {shape[1]}x{shape[0]} pixels is too small: take one of 16x16 pixels or more.")
-    return [capacity_bytes(shape, HEADER, bits=bits) - TAG for bits in BITS]
-
-
-@functools.cache
-def _codec():
-    from stego_lib.codec.codec import load_codec  # imports Keras: errors that need none come at once
-
-    return load_codec()
+def _sealed_in_residues(stego, passphrase):
+    """Header and body that fill a cover, `None` where there are none."""
+    header = open_header(filling.extract_header(stego, HEADER), passphrase)
+    if header is None or header.bits not in BITS:
+        return header, None
+    if header.length > filling.capacity_bytes(stego.shape, HEADER, bits=header.bits):
+        return header, None
+    return header, filling.extract_body(stego, HEADER, header.length, bits=header.bits, seed=header.seal.seed)

@@ -1,7 +1,7 @@
 """How many bits samples carry at least cost: the bound of all codes.
 
-Where a change of a sample costs `c`, it is made with a probability that grows as `e^(-c / temperature)`. The temperature
-decides how many bits the samples carry in the mean.
+Where a change of a sample costs `c`, it is made with a probability that grows as `e^(-c / temperature)`. The
+temperature decides how many bits the samples carry in the mean.
 
 Reference:
     [Filler and Fridrich, 2010](https://doi.org/10.1109/TIFS.2010.2077629) (Gibbs construction)
