@@ -55,7 +55,7 @@ def test_evaluate_prints_one_line_and_leaves_pictures(model, photographs, tmp_pa
         (("evaluate", "{model}", "--output", "{photograph}"), "00.png is a file, not a folder"),
         (
             ("evaluate", "modular-9", "--data", "bundled"),
-            "the library: modular-4, modular-8, modular-16, residual",
+            "the library: modular-4, modular-8, modular-16, residual, robust",
         ),
         (("train", "--data", "few", "--output", "run"), "Every tenth photograph of a folder is for validation"),
         (("train-codec", "few", "--output", "run"), "has 8 photographs. Every tenth photograph is for validation"),

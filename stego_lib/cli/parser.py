@@ -218,15 +218,14 @@ def _add_train(add):
     add_data_options(parser)
     add_training_options(
         parser,
-        {"small": "two minutes", "default": "twenty minutes", "gpu": "a day"},
+        {"small": "two minutes", "default": "twenty minutes", "gpu": "a day", "robust": "days, or an hour on a GPU"},
         validation="a part of --data",
         output="model, history and pictures",
     )
     parser.add_argument(
         "--embedding",
-        default="modular",
-        choices=("modular", "residual"),
-        help="how the secret is embedded in the cover (default: %(default)s)",
+        choices=("modular", "residual", "robust"),
+        help="how the secret is embedded in the cover (default: modular, or what the preset is named after)",
     )
     parser.add_argument(
         "--period",
