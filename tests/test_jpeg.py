@@ -16,7 +16,8 @@ from stego_lib.hiding.capacity import CapacityError
 from stego_lib.hiding.jpeg_file import Component, JPEGFile, read_jpeg, write_jpeg
 from stego_lib.hiding.jpeg_huffman import best_table, codes
 from stego_lib.hiding.jpeg_stego import jpeg_capacity
-from stego_lib.hiding.stego import AlteredError, NothingHiddenError, hide_file, reveal, reveal_file
+from stego_lib.hiding.outcome import AlteredError, NothingHiddenError
+from stego_lib.hiding.stego import hide_file, reveal, reveal_file
 from stego_lib.images import UnsupportedFileError, image_psnr, read_image, write_image
 
 PHOTOGRAPH = skimage.data.astronaut()[60:205, 100:291]  # of odd sides
