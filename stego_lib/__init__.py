@@ -8,11 +8,14 @@ __version__ = "0.1.0"
 
 PUBLIC = {  # names by the modules they are in, which are imported when they are used
     "block_code": ["learn_code"],
+    "block_transform": ["BlockTransform", "CarrierEmbedding", "CarrierPhase", "InverseBlockTransform"],
     "callbacks": ["EpochGallery"],
+    "channels": ["JPEG", "OneOf", "everyday_channel"],
     "codec.codec": ["Codec", "TooFewBytesError", "load_codec"],
     "codec.training": ["train_codec"],
     "data": ["PairDataset", "find_div2k", "find_photographs", "load_pairs", "load_photographs"],
     "hiding.capacity": ["CapacityError", "capacity"],
+    "hiding.covers": ["choose_cover"],
     "hiding.outcome": ["AlteredError", "NothingHiddenError"],
     "hiding.services": ["learn_service"],
     "hiding.stego": ["hide", "hide_file", "reveal", "reveal_file"],
@@ -48,7 +51,7 @@ SUBMODULES = {module.partition(".")[0] for module in PUBLIC} | {"evaluation", "p
 __all__ = sorted(MODULES.keys() | SUBMODULES)
 
 if "keras" in sys.modules:  # Whoever uses Keras finds the layers registered; the command line starts without it.
-    from stego_lib import layers, losses, messages, metrics, optimizers  # noqa: F401
+    from stego_lib import block_transform, channels, layers, losses, messages, metrics, optimizers  # noqa: F401
     from stego_lib.codec import networks  # noqa: F401
 else:  # or TensorFlow says at every start that there is no GPU, as an error
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

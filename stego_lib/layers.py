@@ -34,7 +34,7 @@ class SubPixel(keras.layers.Layer):
 
     def __init__(self, block_size=2, **kwargs):
         super().__init__(**kwargs)
-        self.block_size = _positive_integer("block_size", block_size)
+        self.block_size = positive_integer("block_size", block_size)
 
     def build(self, input_shape):
         if input_shape[-1] % self.block_size**2:
@@ -86,7 +86,7 @@ class SpaceToDepth(keras.layers.Layer):
 
     def __init__(self, block_size=2, **kwargs):
         super().__init__(**kwargs)
-        self.block_size = _positive_integer("block_size", block_size)
+        self.block_size = positive_integer("block_size", block_size)
 
     def build(self, input_shape):
         pass
@@ -143,7 +143,7 @@ class MultiKernelConv(keras.layers.Layer):
 
     def __init__(self, filters, kernel_sizes=(1, 3, 5), activation="relu", **kwargs):
         super().__init__(**kwargs)
-        self.filters = _positive_integer("filters", filters)
+        self.filters = positive_integer("filters", filters)
         self.kernel_sizes = tuple(kernel_sizes)
         self.activation = activation
         if not 1 <= len(self.kernel_sizes) <= filters:
@@ -184,7 +184,7 @@ class MultiKernelConv(keras.layers.Layer):
         }
 
 
-class _Float32Layer(keras.layers.Layer):
+class Float32Layer(keras.layers.Layer):
     """Stays in float32 under mixed precision: half precision cannot tell neighbouring 8-bit values apart."""
 
     def __init__(self, **kwargs):
@@ -196,7 +196,7 @@ class _Float32Layer(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="stego_lib")
-class EightBit(_Float32Layer):
+class EightBit(Float32Layer):
     """Clips an image to [0, 1] and rounds it to multiples of 1/255: what an 8-bit file holds.
 
     The rounding passes gradients straight through; the clipping passes those of the values inside the range.
@@ -224,7 +224,7 @@ class EightBit(_Float32Layer):
 
 
 @keras.saving.register_keras_serializable(package="stego_lib")
-class Phase(_Float32Layer):
+class Phase(Float32Layer):
     """The position of each pixel value within its period: `wrap((255 * image + 0.5) / period)`.
 
     With `wrap(x) = x - round(x)`. The half keeps every 8-bit value away from the jump of `wrap`.
@@ -262,7 +262,7 @@ class Phase(_Float32Layer):
 
 
 @keras.saving.register_keras_serializable(package="stego_lib")
-class ResidualEmbedding(_Float32Layer):
+class ResidualEmbedding(Float32Layer):
     """Adds a small correction to the cover: `stego = round(clip(cover + residual))`.
 
     Call arguments:
@@ -293,7 +293,7 @@ class ResidualEmbedding(_Float32Layer):
 
 
 @keras.saving.register_keras_serializable(package="stego_lib")
-class ModularEmbedding(_Float32Layer):
+class ModularEmbedding(Float32Layer):
     """Moves every cover value to the nearest 8-bit value whose phase is the message: quantization index modulation.
 
     ```
@@ -385,7 +385,19 @@ def straight_through_round(x):
     return ops.round(x), gradient
 
 
-def _positive_integer(name, value):
+def positive_integer(name, value):
+    """Checks a positive integer.
+
+    Args:
+        name: Of the argument.
+        value: What was given.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: If it is none.
+    """
     if not isinstance(value, int) or value < 1:
         raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}")
     return value
@@ -403,6 +415,6 @@ def even_period(period):
     Raises:
         ValueError: If it is not an even integer from 2 to 256.
     """
-    if _positive_integer("period", period) % 2 or period > 256:
+    if positive_integer("period", period) % 2 or period > 256:
         raise ValueError(f"`period` must be even and at most 256. Received: period={period}")
     return period

@@ -8,15 +8,17 @@ import keras
 import numpy as np
 
 from stego_lib.block_code import learn_code
+from stego_lib.block_transform import BLOCK, CarrierEmbedding
 from stego_lib.devices import check_keras
 from stego_lib.images import pad_to_multiple, to_float, to_uint8
 from stego_lib.layers import ModularEmbedding, Phase, ResidualEmbedding
 from stego_lib.levels import multi_level_network
 from stego_lib.messages import MessageToSecret, SecretToMessage
 from stego_lib.model_files import why_unreadable
+from stego_lib.robust_networks import robust_decoder, robust_encoder
 
-EMBEDDINGS = ("modular", "residual")
-PRETRAINED = ("modular-4", "modular-8", "modular-16", "residual")
+EMBEDDINGS = ("modular", "residual", "robust")
+PRETRAINED = ("modular-4", "modular-8", "modular-16", "residual", "robust")
 LARGEST_RESIDUAL = 0.125  # in units of the image; unbounded, training drives it into the clipping and dies there
 
 
@@ -24,19 +26,21 @@ def build_encoder(embedding="modular", period=8, *, filters=64, num_blocks=2, na
     """Builds the network that hides a secret in a cover.
 
     Features of cover and secret at full, half and quarter resolution lead to a correction: of the secret, before it
-    becomes a message (see `SecretToMessage`) that is embedded; or, with the residual embedding, of the cover.
+    becomes a message (see `SecretToMessage`) that is embedded; or, with the residual embedding, of the cover. The
+    networks of the robust embedding work on the coefficients of 8x8 blocks.
 
     Args:
-        embedding: `"modular"` (see `ModularEmbedding`) or `"residual"` (see `ResidualEmbedding`).
-            Defaults to `"modular"`.
-        period: Positive even integer, period of the modular embedding in 8-bit steps; not used by the residual one.
+        embedding: `"modular"` (see `ModularEmbedding`), `"residual"` (see `ResidualEmbedding`) or `"robust"` (see
+            `CarrierEmbedding`). Defaults to `"modular"`.
+        period: Positive even integer, period of the modular embedding in 8-bit steps; not used by the others.
             Defaults to `8`.
-        filters: Channels at half and quarter resolution. Defaults to `64`.
-        num_blocks: Residual blocks at half resolution. Defaults to `2`.
+        filters: Channels at half and quarter resolution, or of a block. Defaults to `64`.
+        num_blocks: Residual blocks at half resolution, or on blocks. Defaults to `2`.
         name: Name of the model. Defaults to `"encoder"`.
 
     Input shape:
-        `cover` and `secret`, in that order: `(batch, height, width, 3)` in [0, 1], sides multiples of 4.
+        `cover` and `secret`, in that order: `(batch, height, width, 3)` in [0, 1], sides multiples of 4; of 8 for the
+        robust embedding.
 
     Output shape:
         Stego image, `(batch, height, width, 3)`, multiples of 1/255 in [0, 1].
@@ -57,6 +61,9 @@ def build_encoder(embedding="modular", period=8, *, filters=64, num_blocks=2, na
     _check(embedding)
     cover = keras.Input((None, None, 3), name="cover")
     secret = keras.Input((None, None, 3), name="secret")
+    if embedding == "robust":
+        stego = robust_encoder(cover, secret, filters=filters, num_blocks=num_blocks)
+        return keras.Model([cover, secret], stego, name=name)
     features = [_centred(cover, "cover"), _centred(secret, "secret")]
     if embedding == "modular":
         features.append(Phase(period, name="cover_phase")(cover))
@@ -75,14 +82,14 @@ def build_decoder(embedding="modular", period=8, *, filters=64, num_blocks=2, na
     """Builds the network that reveals a secret from a stego image alone.
 
     Args:
-        embedding: The embedding of the encoder, `"modular"` or `"residual"`. Defaults to `"modular"`.
+        embedding: The embedding of the encoder, `"modular"`, `"residual"` or `"robust"`. Defaults to `"modular"`.
         period: The period of the encoder. Defaults to `8`.
-        filters: Channels at half and quarter resolution. Defaults to `64`.
-        num_blocks: Residual blocks at half resolution. Defaults to `2`.
+        filters: Channels at half and quarter resolution, or of a block. Defaults to `64`.
+        num_blocks: Residual blocks at half resolution, or on blocks. Defaults to `2`.
         name: Name of the model. Defaults to `"decoder"`.
 
     Input shape:
-        Stego image, `(batch, height, width, 3)` in [0, 1], sides multiples of 4.
+        Stego image, `(batch, height, width, 3)` in [0, 1], sides multiples of 4; of 8 for the robust embedding.
 
     Output shape:
         Revealed secret, `(batch, height, width, 3)`; may leave [0, 1] by a little.
@@ -101,7 +108,9 @@ def build_decoder(embedding="modular", period=8, *, filters=64, num_blocks=2, na
     """
     _check(embedding)
     stego = keras.Input((None, None, 3), name="stego")
-    if embedding == "modular":
+    if embedding == "robust":
+        revealed = robust_decoder(stego, filters=filters, num_blocks=num_blocks)
+    elif embedding == "modular":
         phase = Phase(period, name="stego_phase")(stego)
         start, *cells = MessageToSecret(period, name="message")(phase)
         correction = multi_level_network(
@@ -114,24 +123,27 @@ def build_decoder(embedding="modular", period=8, *, filters=64, num_blocks=2, na
     return keras.Model(stego, revealed, name=name)
 
 
-def build_autoencoder(embedding="modular", period=8, *, filters=64, num_blocks=2, name="autoencoder"):
+def build_autoencoder(embedding="modular", period=8, *, filters=64, num_blocks=2, channel=None, name="autoencoder"):
     """Builds encoder and decoder as one model, to be trained together.
 
-    The decoder is given what a PNG file of the stego image would hold. The parts are `get_layer("encoder")` and
-    `get_layer("decoder")`.
+    The decoder is given what a PNG file of the stego image would hold, or what the channel makes of that. The parts are
+    `get_layer("encoder")` and `get_layer("decoder")`.
 
     Args:
-        embedding: `"modular"` or `"residual"`. Defaults to `"modular"`.
+        embedding: `"modular"`, `"residual"` or `"robust"`. Defaults to `"modular"`.
         period: Positive even integer, period of the modular embedding in 8-bit steps. Defaults to `8`.
-        filters: Channels at half and quarter resolution. Defaults to `64`.
-        num_blocks: Residual blocks at half resolution, on each side. Defaults to `2`.
+        filters: Channels at half and quarter resolution, or of a block. Defaults to `64`.
+        num_blocks: Residual blocks at half resolution, or on blocks, on each side. Defaults to `2`.
+        channel: Layer between the stego image and the decoder: what the secret shall survive, as `JPEG(75)`, or
+            `everyday_channel()`. Defaults to `None`.
         name: Name of the model. Defaults to `"autoencoder"`.
 
     Input shape:
-        Dictionary of `cover` and `secret`: `(batch, height, width, 3)` in [0, 1], sides multiples of 4.
+        Dictionary of `cover` and `secret`: `(batch, height, width, 3)` in [0, 1], sides multiples of 4; of 8 for the
+        robust embedding.
 
     Output shape:
-        Dictionary of `stego` and `revealed`, same shape.
+        Dictionary of `stego`, before the channel, and `revealed`, same shape.
 
     Returns:
         A `keras.Model`.
@@ -153,7 +165,8 @@ def build_autoencoder(embedding="modular", period=8, *, filters=64, num_blocks=2
     cover = keras.Input((None, None, 3), name="cover")
     secret = keras.Input((None, None, 3), name="secret")
     stego = build_encoder(embedding, period, filters=filters, num_blocks=num_blocks)([cover, secret])
-    revealed = build_decoder(embedding, period, filters=filters, num_blocks=num_blocks)(stego)
+    received = channel(stego) if channel else stego
+    revealed = build_decoder(embedding, period, filters=filters, num_blocks=num_blocks)(received)
     return keras.Model(
         {"cover": cover, "secret": secret},
         {"stego": stego, "revealed": revealed},
@@ -224,8 +237,8 @@ def load_pretrained(name="modular-8"):
     Their model card, `stego_lib/weights/README.md`, tells how they were trained and how good they are.
 
     Args:
-        name: `"modular-4"`, `"modular-8"`, `"modular-16"` (with their periods) or `"residual"`. Defaults to
-            `"modular-8"`.
+        name: `"modular-4"`, `"modular-8"`, `"modular-16"` (with their periods), `"residual"`, or `"robust"`, whose
+            secret survives JPEG. Defaults to `"modular-8"`.
 
     Returns:
         A `keras.Model`, not compiled.
@@ -249,13 +262,14 @@ def hide_images(autoencoder, covers, secrets, *, batch_size=16):
 
     Args:
         autoencoder: Model made by `build_autoencoder`.
-        covers: uint8 array of shape `(number, height, width, 3)`. Sides that are not multiples of 4 are padded by
-            reflection and cut again.
+        covers: uint8 array of shape `(number, height, width, 3)`. Sides that are not multiples of 4 (8 for the robust
+            embedding) are padded by reflection and cut again.
         secrets: uint8 array of the same shape.
         batch_size: Images per batch. Defaults to `16`.
 
     Returns:
-        Stego images, uint8 array of the same shape. They keep their secrets as long as not a bit of them changes.
+        Stego images, uint8 array of the same shape. They keep their secrets as long as not a bit of them changes;
+        those of the robust embedding also survive JPEG, a little worse.
 
     Example:
 
@@ -263,7 +277,7 @@ def hide_images(autoencoder, covers, secrets, *, batch_size=16):
     >>> hide_images(build_autoencoder(filters=16), covers, secrets).shape
     (1, 30, 50, 3)
     """
-    return _in_batches(autoencoder.get_layer("encoder"), batch_size, covers, secrets)
+    return _in_batches(autoencoder, "encoder", batch_size, covers, secrets)
 
 
 def reveal_images(autoencoder, stego, *, batch_size=16):
@@ -283,14 +297,17 @@ def reveal_images(autoencoder, stego, *, batch_size=16):
     >>> reveal_images(build_autoencoder(filters=16), np.zeros((1, 30, 50, 3), "uint8")).shape
     (1, 30, 50, 3)
     """
-    return _in_batches(autoencoder.get_layer("decoder"), batch_size, stego)
+    return _in_batches(autoencoder, "decoder", batch_size, stego)
 
 
-def _in_batches(model, batch_size, *images):
+def _in_batches(autoencoder, part, batch_size, *images):
+    model = autoencoder.get_layer(part)
+    is_robust = isinstance(autoencoder.get_layer("encoder").get_layer("embedding"), CarrierEmbedding)
+    multiple = BLOCK if is_robust else 4
     height, width = images[0].shape[1:3]
     results = []
     for start in range(0, len(images[0]), batch_size):
-        batches = [to_float(pad_to_multiple(part[start : start + batch_size])) for part in images]
+        batches = [to_float(pad_to_multiple(image[start : start + batch_size], multiple)) for image in images]
         result = keras.ops.convert_to_numpy(model(batches if len(batches) > 1 else batches[0]))
         results.append(to_uint8(result[:, :height, :width]))
     return np.concatenate(results)

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from stego_lib.callbacks import EpochGallery
+from stego_lib.channels import everyday_channel
 from stego_lib.data import PairDataset
 from stego_lib.devices import check_agreement, data_parallel, jit_compile, join_hosts, local_share
 from stego_lib.layers import ResidualEmbedding
@@ -49,8 +50,17 @@ PRESETS = {
         "batch_size": 16,
         "crop_size": None,
     },
+    "robust": {  # an hour on a GPU; the secret survives JPEG
+        "embedding": "robust",
+        "filters": 256,
+        "num_blocks": 4,
+        "epochs": 40,
+        "steps_per_epoch": 1000,
+        "batch_size": 64,
+        "crop_size": None,
+    },
 }
-LEARNING_RATES = {"modular": 1e-3, "residual": 2e-3}  # the modular embedding begins near its best
+LEARNING_RATES = {"modular": 1e-3, "residual": 2e-3, "robust": 2e-3}  # the modular embedding begins near its best
 FILES = ("autoencoder.keras", "loss_history.png", "gallery/epoch_*.png", *RESUMABLE)  # what a training writes
 
 
@@ -90,14 +100,15 @@ def compile_autoencoder(
     return autoencoder
 
 
-def run_settings(preset, train_pairs, validation_pairs, *, embedding="modular", **settings):
+def run_settings(preset, train_pairs, validation_pairs, *, embedding=None, **settings):
     """Collects all that must stay the same for an interrupted training to go on.
 
     Args:
         preset: Name of one of the `PRESETS`.
         train_pairs: Covers and secrets, two uint8 arrays.
         validation_pairs: Covers and secrets for validation.
-        embedding: `"modular"` or `"residual"`. Defaults to `"modular"`.
+        embedding: `"modular"`, `"residual"` or `"robust"`. Defaults to `None`: the preset's, `"modular"` if it has
+            none.
         **settings: Settings beyond the preset's, or in their place.
 
     Returns:
@@ -108,6 +119,7 @@ def run_settings(preset, train_pairs, validation_pairs, *, embedding="modular", 
     """
     if preset not in PRESETS:
         raise ValueError(f"`preset` must be one of {tuple(PRESETS)}. Received: preset={preset}")
+    embedding = embedding or PRESETS[preset].get("embedding", "modular")
     return {
         "training": "stego_lib autoencoder",
         **PRESETS[preset],
@@ -156,7 +168,7 @@ def train(
     validation_pairs,
     *,
     preset="small",
-    embedding="modular",
+    embedding=None,
     period=8,
     seed=0,
     mixed_precision=False,
@@ -170,7 +182,8 @@ def train(
         train_pairs: Covers and secrets, two uint8 arrays of shape `(number, height, width, 3)`.
         validation_pairs: Covers and secrets for validation.
         preset: Name of one of the `PRESETS`. Defaults to `"small"`.
-        embedding: `"modular"` or `"residual"`. Defaults to `"modular"`.
+        embedding: `"modular"`, `"residual"` or `"robust"`, which is trained behind `everyday_channel`. Defaults to
+            `None`: the preset's, `"modular"` if it has none.
         period: Period of the modular embedding. Defaults to `8`.
         seed: Seed of weights and batches. Defaults to `0`.
         mixed_precision: Whether the convolutions compute in half precision; for GPUs. Defaults to `False`.
@@ -209,7 +222,11 @@ def _fitted(folder, train_pairs, validation_pairs, settings, restart):
         keras.mixed_precision.set_global_policy("mixed_float16")
     try:
         autoencoder = build_autoencoder(
-            settings["embedding"], settings["period"], filters=settings["filters"], num_blocks=settings["num_blocks"]
+            settings["embedding"],
+            settings["period"],
+            filters=settings["filters"],
+            num_blocks=settings["num_blocks"],
+            channel=everyday_channel() if settings["embedding"] == "robust" else None,
         )
     finally:
         keras.mixed_precision.set_global_policy(policy)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.backend
 MODULES = [
     importlib.import_module(f"stego_lib.{name}")
     for name in (
-        *("data", "layers", "losses", "metrics", "models", "optimizers"),
+        *("block_transform", "channels", "data", "layers", "losses", "metrics", "models", "optimizers"),
         *("codec.codec", "codec.networks", "codec.entropy", "hiding.seal", "hiding.stego", "codec.training"),
         "hiding.syndrome_trellis",
     )

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from stego_lib.channels import JPEG
 from stego_lib.models import (
     build_autoencoder,
     build_decoder,
@@ -25,7 +26,7 @@ def numpy(x):
     return keras.ops.convert_to_numpy(x)
 
 
-@pytest.fixture(params=["modular", "residual"])
+@pytest.fixture(params=["modular", "residual", "robust"])
 def autoencoder(request):
     return build_autoencoder(request.param, filters=12, num_blocks=1)
 
@@ -48,10 +49,12 @@ def test_stego_is_what_a_png_holds(autoencoder, pairs):
     assert stego.max() <= 255 + 1e-3
 
 
-@pytest.mark.parametrize("shape", [(1, 4, 4, 3), (1, 20, 36, 3)])
-def test_any_multiple_of_four_is_welcome(autoencoder, shape):
-    images = np.random.default_rng(0).random(shape, dtype=np.float32)
-    assert autoencoder({"cover": images, "secret": images})["revealed"].shape == shape
+@pytest.mark.parametrize(("embedding", "multiple"), [("modular", 4), ("residual", 4), ("robust", 8)])
+def test_any_multiple_of_four_or_eight_is_welcome(embedding, multiple):
+    autoencoder = build_autoencoder(embedding, filters=12, num_blocks=1)
+    for shape in ((1, multiple, multiple, 3), (1, 5 * multiple, 9 * multiple, 3)):
+        images = np.random.default_rng(0).random(shape, dtype=np.float32)
+        assert autoencoder({"cover": images, "secret": images})["revealed"].shape == shape
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 3), (3, 30, 50, 3)])
@@ -80,6 +83,16 @@ def test_a_modular_network_reveals_before_the_first_training_step(pairs):
     outputs = predict(autoencoder, pairs)
     error = np.clip(outputs["revealed"], 0, 1) - pairs[1][:2] / 255
     assert -10 * np.log10(np.mean(error**2)) > 38
+
+
+def test_a_channel_is_between_the_stego_image_and_the_decoder(pairs, tmp_path):
+    autoencoder = build_autoencoder("robust", filters=12, num_blocks=1, channel=JPEG(60))
+    autoencoder.save(tmp_path / "autoencoder.keras")
+    for model in (autoencoder, load_autoencoder(tmp_path / "autoencoder.keras")):
+        outputs = predict(model, pairs)
+        received = JPEG(60)(outputs["stego"])
+        np.testing.assert_allclose(numpy(model.get_layer("decoder")(received)), outputs["revealed"], atol=1e-4)
+        assert np.abs(numpy(received) - outputs["stego"]).max() > 0.01
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from stego_lib.images import image_psnr, read_image, write_image
 
 pytestmark = pytest.mark.slow
 DATA = Path(__file__).parent / "data"
-STREAM_HASH = "022d8511befac023a11770f74612477b3954d07b8132cb18435594e53377bed3"
+STREAM_HASH = "72f9c9d154791196600dbf39cd43ffc59737b7cf3909a77c3cd0c091ce700bab"
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +242,7 @@ def test_progress_rises_to_one(cover, secret, bits, hidden):
         check_progress(call)
 
 
+@pytest.mark.filterwarnings("ignore:.*hides better:UserWarning")  # a JPEG cover, and another output
 def test_files_of_every_lossless_format_carry_a_secret(cover, secret, bits, tmp_path):
     Image.fromarray(cover).save(tmp_path / "cover.jpg", quality=90, comment=b"do not tell")
     write_image(tmp_path / "secret.png", secret)
@@ -342,6 +343,28 @@ def test_capacity_with_a_quality_is_about_what_that_takes(cover, secret):
         assert row.cover_psnr == pytest.approx(hidden.cover_psnr, abs=0.5)
     assert np.isnan(capacity(cover[:32, :32], secret, quality=60)[4].secret_psnr)
     assert capacity(cover, secret[:40, :40], quality=np.inf)[0].num_bytes < secret[:40, :40].size
+
+
+def test_no_more_is_embedded_than_is_found_as_easily_as_was_said(cover, secret):
+    hidden = hide(cover, secret, find_at_most=0.55, details=True)
+    assert 0.54 < hidden.roc_auc <= 0.55
+    smaller = hide(cover, secret[:32, :32], quality=30, find_at_most=0.55, details=True)
+    assert smaller.roc_auc < hidden.roc_auc
+    assert image_psnr(secret, reveal(hidden.stego)) == hidden.secret_psnr
+    with pytest.raises(CapacityError, match=r"`find_at_most=0.55`: for 50 dB take a cover of about .* megapixels"):
+        hide(cover, secret, quality=50, find_at_most=0.55)
+    with pytest.raises(ValueError, match="choose one of them"):
+        hide(cover, secret, bits=0.1, find_at_most=0.55)
+    for area in (0.5, 1, float("nan")):
+        with pytest.raises(ValueError, match=r"`find_at_most` must be more than 0\.5"):
+            hide(cover, secret, find_at_most=area)
+
+
+def test_what_fills_a_cover_is_found_nearly_always(cover, secret):
+    assert hide(cover, secret[:64, :64], bits=1, details=True).roc_auc > 0.95
+    assert hide(cover, secret[:64, :64], quality=30, details=True).roc_auc < 0.6
+    rows = capacity(cover, secret)
+    assert [row.roc_auc for row in rows] == sorted(row.roc_auc for row in rows)
 
 
 def test_public_names_are_at_the_top():

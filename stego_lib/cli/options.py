@@ -31,6 +31,13 @@ def add_hiding_options(parser):
         "more bits give a better secret (default: what brings the secret back at 38 dB)",
     )
     add_quality(parser)
+    parser.add_argument(
+        "--find-at-most",
+        type=_area,
+        metavar="AREA",
+        help="how easily it may be found, more than 0.5 (guessing) and less than 1 (certain): area under the ROC curve "
+        "of a detector; no more is embedded than that allows",
+    )
 
 
 def add_quality(parser):
@@ -93,6 +100,34 @@ def add_surviving_options(parser):
     )
     group.add_argument(
         "--shrink", action="store_true", help="make a secret smaller that would come back at less than 28 dB"
+    )
+
+
+def add_many_options(parser, what, report):
+    """Adds who works on a list, and where it is reported.
+
+    Args:
+        parser: Parser of a command.
+        what: What the list lists.
+        report: Where the report is by default.
+    """
+    workers = parser.add_mutually_exclusive_group()
+    workers.add_argument(
+        "--processes",
+        type=positive,
+        metavar="N",
+        help="how many work at once, with an equal part of the memory each; 1 to 1.5 GB are enough (default: one for "
+        "every CPU for which there are 1.5 GB)",
+    )
+    workers.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="let the workers of a scheduler of dask.distributed do it, such as tcp://HOST:8786: they must find the "
+        "files under the same names, or at addresses such as s3://bucket/name.png. They are told the passphrase, "
+        "encrypted only with tls://HOST:8786",
+    )
+    parser.add_argument(
+        "--report", metavar="REPORT.csv", help=f"the CSV file that lists the result of every {what} (default: {report})"
     )
 
 
@@ -204,6 +239,13 @@ def _bits(text):
         if text in ("1", "2", "3", "4") or 0 < float(text) <= 1:
             return int(text) if text.isdigit() else float(text)
     raise argparse.ArgumentTypeError("must be 1, 2, 3 or 4, or a fraction of a bit such as 0.1")
+
+
+def _area(text):
+    with contextlib.suppress(ValueError):
+        if 0.5 < (area := float(text)) < 1:
+            return area
+    raise argparse.ArgumentTypeError("must be more than 0.5 and less than 1, such as 0.6")
 
 
 def _decibels(text):

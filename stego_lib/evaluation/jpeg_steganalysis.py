@@ -67,13 +67,10 @@ def embed_in_order(blocks, bits):
 
     Args:
         blocks: int16 array of shape `(blocks, 64)`.
-        bits: uint8 array, 0 or 1.
+        bits: int array, 0 or 1; those for which there is no coefficient any more are left out.
 
     Returns:
         int16 array of the same shape.
-
-    Raises:
-        ValueError: If there are more bits than coefficients.
 
     Reference:
         JSteg (Upham, 1993)
@@ -81,9 +78,7 @@ def embed_in_order(blocks, bits):
     coefficients = blocks[:, ZIGZAG].copy()
     flat = coefficients.reshape(-1)
     places = np.flatnonzero((flat != 0) & (flat != 1) & (np.arange(flat.size) % 64 > 0))[: len(bits)]
-    if len(places) < len(bits):
-        raise ValueError(f"{len(bits)} bits do not fit into {len(places)} coefficients.")
-    flat[places] = flat[places] & ~1 | bits
+    flat[places] = flat[places] & ~1 | bits[: len(places)]
     stego = np.empty_like(blocks)
     stego[:, ZIGZAG] = coefficients
     return stego

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stego_lib.hiding import adaptive, filling
+from stego_lib.hiding.detectability import area_under_roc
 from stego_lib.hiding.payload import ADAPTIVE, HEADER
 from stego_lib.hiding.seal import TAG
 from stego_lib.images import MAX_PIXELS, check_photograph, image_psnr
@@ -27,13 +28,18 @@ class CapacityError(ValueError):
 
 
 class Capacity(NamedTuple):
-    """What bits a sample offer: bytes for the secret, samples that change, and the PSNR in dB of cover and secret."""
+    """What bits a sample offer.
+
+    Bytes for the secret, the fraction of the samples that change, the PSNR in dB of cover and secret, and how easily it
+    is found: the area under the ROC curve that `area_under_roc` tells.
+    """
 
     bits: float
     num_bytes: int
     changed: float
     cover_psnr: float
     secret_psnr: float
+    roc_auc: float
 
 
 class Choice(NamedTuple):
@@ -75,7 +81,13 @@ def capacity(cover, secret=None, *, quality=None):
         secret_psnr = [quality if num_bytes[0] <= available else math.nan for available in rooms]
     embedded = [HEADER + TAG + min(length, available) for length, available in zip(num_bytes, rooms, strict=True)]
     changed, cover_psnr = zip(*_effects(cover, embedded, full=quality is None), strict=True)
-    return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr))
+    found = [
+        area_under_roc(
+            8 * length / cover.size, cover.size / 3, embedding="uniform" if isinstance(bits, int) else "adaptive"
+        )
+        for bits, length in zip(rates, embedded, strict=True)
+    ]
+    return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, found))
 
 
 def room(shape, bits):
@@ -209,6 +221,24 @@ def check_quality(quality):
     """
     if quality is not None and not quality > 0:
         raise ValueError(f"`quality` must be a positive number of decibels. Received: quality={quality}")
+
+
+def check_find_at_most(area, *, bits):
+    """Makes sure that how easily something may be found is said right.
+
+    Args:
+        area: As of `hide`.
+        bits: As of `hide`.
+
+    Raises:
+        ValueError: If it is no area under a ROC curve, or bits are given, too.
+    """
+    if area is None:
+        return
+    if not 0.5 < area < 1:
+        raise ValueError(f"`find_at_most` must be more than 0.5 and less than 1. Received: find_at_most={area}")
+    if bits is not None:
+        raise ValueError("`bits` and `find_at_most` both say how much is embedded: choose one of them.")
 
 
 def check_size(secret, cover):

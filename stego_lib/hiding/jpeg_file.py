@@ -16,6 +16,7 @@ from stego_lib.formats import UnsupportedFileError
 from stego_lib.hiding import jpeg_huffman as huffman
 from stego_lib.hiding.jpeg_scans import READ_AHEAD, TABLES, ZIGZAG, Scan, decode_scan
 from stego_lib.hiding.jpeg_tokens import count_symbols, encode_tokens, make_tokens
+from stego_lib.images import MAX_PIXELS, TOO_LARGE
 
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 START, END, START_OF_SCAN, QUANTIZATION, HUFFMAN, RESTART_INTERVAL = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD  # markers
@@ -96,11 +97,14 @@ def _read(content):
     frame, blocks, interval, position = None, None, 0, 0
     while True:
         found = MARKER.match(content, position)
+        if not found:
+            raise ValueError("There is no marker.")
         marker, position = found[1][0], found.end()
         if marker in (START, END):
             segments.append(bytes([0xFF, marker]))
-            if marker == START:
-                continue
+        if marker == START:
+            continue
+        if marker == END:
             break
         (length,) = struct.unpack_from(">H", content, position)
         segment, body = content[position - 2 : position + length], content[position + 2 : position + length]
@@ -117,17 +121,23 @@ def _read(content):
         elif marker == RESTART_INTERVAL:
             (interval,) = struct.unpack(">H", body)
         elif marker == START_OF_SCAN:
+            if frame is None:
+                raise ValueError("There is no frame.")
             if blocks is None:
                 blocks = np.zeros((_num_blocks(frame), 64), "int16")
             scan = _read_scan_header(body, frame, interval)
             used = {int(number): in_force[number] for number in _used_tables(scan)}
             segment = CodedScan(segment, scan, used)
-            end = END_OF_SCAN.search(content, position).start()
-            _decode(scan, content[position:end], {number: tables[i] for number, i in used.items()}, blocks)
-            position = end
+            stop = END_OF_SCAN.search(content, position)
+            if not stop:
+                raise ValueError("A scan does not end.")
+            data, position = content[position : stop.start()], stop.start()
+            _decode(scan, data, {number: tables[i] for number, i in used.items()}, blocks)
         else:
             frame = _read_frame(marker, body) or frame
         segments.append(segment)
+    if blocks is None or not all(component[-1] in steps for component in frame.components):
+        raise ValueError("There is no scan, or a quantization table is missing.")
     return JPEGFile(segments, tables, blocks, _components(frame, steps), len(content) - position)
 
 
@@ -153,6 +163,8 @@ def _read_frame(marker, body):
         raise UnsupportedFileError(f"it is a JPEG file of {precision} bits a sample: {WHAT_TO_DO}")
     if number not in (1, 3):
         raise UnsupportedFileError(f"it is a JPEG file of {number} colours, such as CMYK: {WHAT_TO_DO}")
+    if height * width > MAX_PIXELS:
+        raise UnsupportedFileError(f"it has {TOO_LARGE}")
     if not (height and width and all(1 <= factor <= 4 for component in components for factor in component[1:3])):
         raise ValueError("The header of the frame makes no sense.")
     return _Frame(marker, height, width, components)

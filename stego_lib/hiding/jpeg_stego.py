@@ -3,7 +3,6 @@
 import math
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,12 +11,15 @@ from stego_lib.hiding.capacity import (
     FRACTIONS,
     GOOD,
     LONGER,
+    Capacity,
     CapacityError,
+    check_find_at_most,
     check_quality,
     check_size,
     codec,
     compress,
 )
+from stego_lib.hiding.detectability import area_under_roc, highest_rate
 from stego_lib.hiding.jpeg import (
     MOST,
     capacity_bytes,
@@ -39,26 +41,19 @@ POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
 REMEDY = "a larger cover, a smaller secret, or an output that ends in .png"
 
 
-class JPEGCapacity(NamedTuple):
-    """What a rate offers: bytes for the secret, coefficients that change, and the PSNR in dB of cover and secret."""
-
-    bits: float
-    num_bytes: int
-    changed: float
-    cover_psnr: float
-    secret_psnr: float
-
-
-def hide_in_jpeg(cover_path, secret_path, output_path, passphrase, *, bits, quality, keep_metadata, jpeg, progress):
+def hide_in_jpeg(
+    cover_path, secret, output_path, passphrase, *, bits, quality, find_at_most, keep_metadata, jpeg, progress
+):
     """Hides a photograph in a JPEG file. What is returned has been read again, and the secret was found in it.
 
     Args:
         cover_path: As of `hide_file`.
-        secret_path: As of `hide_file`.
+        secret: uint8 array of shape `(height, width, 3)`.
         output_path: As of `hide_file`; only for errors.
         passphrase: As of `hide_file`.
         bits: As of `hide_file`.
         quality: As of `hide_file`.
+        find_at_most: As of `hide_file`.
         keep_metadata: As of `hide_file`.
         jpeg: The secret as a JPEG file, bytes, or `None`.
         progress: As of `hide_file`.
@@ -73,13 +68,14 @@ def hide_in_jpeg(cover_path, secret_path, output_path, passphrase, *, bits, qual
     """
     _check_bits(bits)
     check_quality(quality)
+    check_find_at_most(find_at_most, bits=bits)
     content = Path(cover_path).read_bytes()
     if not content.startswith(JPEG_SIGNATURE):
         raise ValueError(
             f"{output_path} would be a JPEG file, and {cover_path} is none: take a JPEG file as the cover, just as the "
             "camera wrote it, or choose an output that ends in .png."
         )
-    picture, secret = read_image(cover_path, as_stored=True), read_image(secret_path)
+    picture = read_image(cover_path, as_stored=True)
     check_size(secret, picture)
     try:
         cover = read_jpeg(content)
@@ -90,6 +86,9 @@ def hide_in_jpeg(cover_path, secret_path, output_path, passphrase, *, bits, qual
             f"What follows the picture in {cover_path}, such as a second picture or a video, is not kept.", stacklevel=3
         )
     cover = cover._replace(segments=choose_metadata(cover.segments, keep=keep_metadata))
+    num_pixels = picture.size / 3
+    if find_at_most is not None:
+        bits = highest_rate(find_at_most, num_pixels, embedding="jpeg")
     progress = Progress(progress)
     stream, secret_psnr = _choose(secret, cover, bits=bits, quality=quality, jpeg=jpeg, report=progress.between(0, 0.6))
     written, blocks = _write(cover, stream, passphrase, progress.between(0.6, 0.95))
@@ -99,8 +98,9 @@ def hide_in_jpeg(cover_path, secret_path, output_path, passphrase, *, bits, qual
     if secret_psnr < POOR and quality is None:
         warnings.warn(f"The secret will come back at only {secret_psnr:.1f} dB: take {REMEDY}.", stacklevel=3)
     progress.between(0, 1)(1)
+    found = area_under_roc(rate, num_pixels, embedding="jpeg")
     qualities = image_psnr(picture, stego), secret_psnr
-    return written, Hidden(stego, rate, len(stream), changed, *qualities, secret.shape[:2])
+    return written, Hidden(stego, rate, len(stream), changed, *qualities, secret.shape[:2], found)
 
 
 def _write(cover, stream, passphrase, report):
@@ -196,7 +196,7 @@ def jpeg_capacity(content, secret=None, *, quality=None):
         quality: PSNR in dB at which the secret shall come back. Defaults to `None`, the best quality that fits.
 
     Returns:
-        List of `JPEGCapacity` for 0.05, 0.1, 0.2, 0.4 and 0.6 bits for every AC coefficient that is not 0. The PSNR of
+        List of `Capacity` for 0.05, 0.1, 0.2, 0.4 and 0.6 bits for every AC coefficient that is not 0. The PSNR of
         a secret that does not fit is NaN. With a quality, the bytes are those that the secret takes.
 
     Raises:
@@ -216,8 +216,9 @@ def jpeg_capacity(content, secret=None, *, quality=None):
         num_bytes = [codec().estimate_bytes(secret, quality)] * len(rates)
         secret_psnr = [quality if num_bytes[0] <= room else math.nan for room in rooms]
     embedded = [HEADER + TAG + min(length, room) for length, room in zip(num_bytes, rooms, strict=True)]
-    effects = [expected_effect(cover, length) for length in embedded]
-    return [
-        JPEGCapacity(rate, length, changed, 10 * math.log10(255**2 / error), psnr)
-        for rate, length, (changed, error), psnr in zip(rates, num_bytes, effects, secret_psnr, strict=True)
-    ]
+    rows = []
+    for rate, length, total, psnr in zip(rates, num_bytes, embedded, secret_psnr, strict=True):
+        changed, error = expected_effect(cover, total)
+        found = area_under_roc(8 * total / max(num_nonzero(cover), 1), picture.size / 3, embedding="jpeg")
+        rows.append(Capacity(rate, length, changed, 10 * math.log10(255**2 / error), psnr, found))
+    return rows

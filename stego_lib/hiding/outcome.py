@@ -1,5 +1,6 @@
 """What hiding and revealing come to, whichever way was taken."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +15,12 @@ class AlteredError(ValueError):
 
 
 class Hidden(NamedTuple):
-    """A stego image, and how good it is: bits a sample and bytes embedded, samples changed, PSNR in dB of both.
+    """A stego image, and how good it is.
 
-    The size is height and width of the secret as it was hidden.
-
-    In JPEG files, bits are those for every AC coefficient that is not 0, and a fraction of all coefficients is changed.
+    Bits a sample and bytes of the secret, the fraction of the samples that changed, the PSNR in dB of cover and secret,
+    height and width of the secret as it was hidden, and how easily it is found: the area under the ROC curve that
+    `area_under_roc` tells, or NaN. In a JPEG file, bits are those for every AC coefficient that is not 0, and the
+    fraction is one of the coefficients.
     """
 
     stego: np.ndarray
@@ -28,6 +30,7 @@ class Hidden(NamedTuple):
     cover_psnr: float
     secret_psnr: float
     secret_size: tuple
+    roc_auc: float = math.nan
 
 
 class Found(NamedTuple):

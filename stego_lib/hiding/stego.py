@@ -9,7 +9,9 @@ import numpy as np
 from stego_lib.hiding import adaptive, filling, survival
 from stego_lib.hiding.capacity import (
     POOR,
+    CapacityError,
     check_bits,
+    check_find_at_most,
     check_quality,
     check_size,
     choose,
@@ -17,12 +19,13 @@ from stego_lib.hiding.capacity import (
     max_pixels,
     remedy,
 )
+from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
 from stego_lib.hiding.finding import find
 from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
 from stego_lib.hiding.jpeg_stego import hide_in_jpeg, reveal_from_jpeg
 from stego_lib.hiding.outcome import AlteredError, Found, Hidden, Progress, Revealed
-from stego_lib.hiding.payload import ADAPTIVE, make_payload
-from stego_lib.hiding.seal import encode_passphrase
+from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload
+from stego_lib.hiding.seal import TAG, encode_passphrase
 from stego_lib.images import (
     JPEG_SUFFIXES,
     LOSSLESS_SUFFIXES,
@@ -44,6 +47,7 @@ def hide(
     *,
     bits=None,
     quality=None,
+    find_at_most=None,
     survive=None,
     cover_quality=None,
     shrink=False,
@@ -66,6 +70,8 @@ def hide(
             embedding has room for that; else the fewest low bits are filled that are enough for it, or 4.
         quality: PSNR in dB at which the secret shall come back. No more is embedded than that takes; fewer changes are
             harder to detect. Defaults to `None`.
+        find_at_most: Area under the ROC curve, more than 0.5 and less than 1, as of `area_under_roc`, in place of
+            `bits`: no more is embedded than is found so easily. Defaults to `None`.
         survive: JPEG quality from 30 to 95. The secret survives when the stego image is saved as JPEG of this quality
             or a better one, once or twice, and comes back as well as there is room for; such images are easily
             detected. Defaults to `None`: it survives in lossless files only.
@@ -90,7 +96,8 @@ def hide(
     (100, 150, 3)
     """
     design = survival.make_design(survive, cover_quality=cover_quality, shrink=shrink, bits=bits)
-    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, design=design, progress=progress)
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "design": design}
+    hidden = _hide(cover, secret, passphrase, progress=progress, **how)
     return hidden if details else hidden.stego
 
 
@@ -126,6 +133,7 @@ def hide_file(
     *,
     bits=None,
     quality=None,
+    find_at_most=None,
     survive=None,
     cover_quality=None,
     fit=None,
@@ -152,6 +160,7 @@ def hide_file(
         bits: As of `hide`. In a JPEG file, a float: at most so many bits for every AC coefficient that is not 0, and no
             more than 0.6. Defaults to `None`: the secret comes back at 38 dB, or as well as there is room for.
         quality: As of `hide`.
+        find_at_most: As of `hide`.
         survive: As of `hide`. A `.jpg` is then a new one, of quality 98.
         cover_quality: As of `hide`.
         fit: The most pixels that the longer side of the stego image may have: a larger cover is made smaller first, so
@@ -173,10 +182,11 @@ def hide_file(
     """
     check_files(output_path, cover_path, secret_path, overwrite=overwrite, suffixes=LOSSLESS_SUFFIXES + JPEG_SUFFIXES)
     encode_passphrase(passphrase)
-    content = Path(secret_path).read_bytes()
+    secret, content = read_image(secret_path), Path(secret_path).read_bytes()
     jpeg = content if content.startswith(JPEG_SIGNATURE) else None
-    paths = cover_path, secret_path, output_path
-    how = {"keep_metadata": keep_metadata, "bits": bits, "quality": quality, "jpeg": jpeg, "progress": progress}
+    paths = cover_path, secret, output_path
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "keep_metadata": keep_metadata, "jpeg": jpeg}
+    how["progress"] = progress
     design = survival.make_design(survive, cover_quality=cover_quality, shrink=shrink, fit=fit, bits=bits)
     if design is None and Path(output_path).suffix.lower() in JPEG_SUFFIXES:
         written, hidden = hide_in_jpeg(*paths, passphrase, **how)
@@ -186,7 +196,7 @@ def hide_file(
     return hidden
 
 
-def _hide_in_samples(cover_path, secret_path, output_path, passphrase, *, keep_metadata, design, fit, **how):
+def _hide_in_samples(cover_path, secret, output_path, passphrase, *, keep_metadata, design, fit, **how):
     if keep_metadata:
         raise ValueError(f"`keep_metadata` is for JPEG covers that stay as they are: {output_path} gets no metadata.")
     written = []
@@ -195,7 +205,7 @@ def _hide_in_samples(cover_path, secret_path, output_path, passphrase, *, keep_m
         written[:] = [encode_image(stego, output_path)]
         return decode_image(written[0])
 
-    cover, secret = read_image(cover_path), read_image(secret_path)
+    cover = read_image(cover_path)
     with open(cover_path, "rb") as file:
         if design is None and file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
             warnings.warn(
@@ -267,13 +277,18 @@ def check_files(output_path, *inputs, overwrite, suffixes=LOSSLESS_SUFFIXES):
         raise FileNotFoundError(f"There is no folder {output_path.parent}.")
 
 
-def _hide(cover, secret, passphrase, *, bits, quality, design, progress, write=np.copy, jpeg=None):
+def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, design, progress, write=np.copy, jpeg=None):
     """Hides, and compares with what is read from what `write` returns."""
     encode_passphrase(passphrase)  # raises what is wrong with it before anything takes time
     cover, secret = check_photograph("cover", cover), check_photograph("secret", secret)
     check_bits(bits)
     check_quality(quality)
     check_size(secret, cover)
+    check_find_at_most(find_at_most, bits=bits)
+    if find_at_most is not None and design is not None:
+        raise ValueError("`find_at_most` and `survive` are two ways: what survives is found easily.")
+    if find_at_most is not None:
+        bits = min(highest_rate(find_at_most, cover.size / 3), 1.0)
     if (cover == cover[..., :1]).all():
         warnings.warn(
             "The cover is grey, and the stego image has a little colour, which is easily noticed: take one in colour.",
@@ -283,7 +298,13 @@ def _hide(cover, secret, passphrase, *, bits, quality, design, progress, write=n
     if design is not None:
         how = {"design": design, "quality": quality, "jpeg": jpeg, "write": write, "progress": progress}
         return survival.hide_surviving(cover, secret, passphrase, **how)
-    choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
+    try:
+        choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
+    except CapacityError as error:
+        if find_at_most is None:
+            raise
+        better = _better_cover(secret, find_at_most, quality=quality or POOR)
+        raise CapacityError(f"The secret does not fit with `find_at_most={find_at_most}`: {better}.") from error
     payload = make_payload(choice.stream, passphrase, bits=choice.bits)
     # Noise in all samples hides how much is used; but what comes back exactly has no use for more.
     fill = quality is None and math.isfinite(choice.secret_psnr)
@@ -291,15 +312,24 @@ def _hide(cover, secret, passphrase, *, bits, quality, design, progress, write=n
     if find(write(stego), passphrase).stream != choice.stream:
         raise AlteredError("What was written is not what is read from it.")
     if choice.secret_psnr < POOR and quality is None:
-        warnings.warn(
-            f"The secret will come back at only {choice.secret_psnr:.1f} dB: take {remedy(choice.bits)}.", stacklevel=3
-        )
+        better = f"take {remedy(choice.bits)}" if find_at_most is None else _better_cover(secret, find_at_most)
+        warnings.warn(f"The secret will come back at only {choice.secret_psnr:.1f} dB: {better}.", stacklevel=3)
     progress.between(0, 1)(1)
     is_full = choice.bits != ADAPTIVE and fill
     rate = choice.bits if is_full else 8 * (len(payload.header) + len(payload.body)) / cover.size
-    changed = np.count_nonzero(stego != cover) / cover.size
+    changed = float(np.mean(stego != cover))
+    embedding = "adaptive" if choice.bits == ADAPTIVE else "uniform"
     qualities = image_psnr(cover, stego), choice.secret_psnr
-    return Hidden(stego, rate, len(choice.stream), changed, *qualities, secret.shape[:2])
+    found = area_under_roc(rate, cover.size / 3, embedding=embedding)
+    return Hidden(stego, rate, len(choice.stream), changed, *qualities, secret.shape[:2], found)
+
+
+def _better_cover(secret, area, *, quality=POOR):
+    num_bytes = HEADER + TAG + codec().estimate_bytes(secret, quality)
+    megapixels = pixels_needed(area, num_bytes) / 1e6
+    return (
+        f"for {quality:.0f} dB take a cover of about {megapixels:.2g} megapixels, a smaller secret or a lower quality"
+    )
 
 
 def _embed(cover, payload, *, bits, fill, progress):
