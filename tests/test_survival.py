@@ -43,7 +43,7 @@ def test_the_secret_survives_and_how_much_was_wrong_is_said(hidden):
         assert image_psnr(SECRET, revealed.secret) == pytest.approx(hidden.secret_psnr)
         assert 0 < revealed.wrong < 0.1
         assert revealed.original_size is None
-    assert hidden.cover_psnr == pytest.approx(38, abs=0.2)
+    assert hidden.cover_psnr == pytest.approx(38, abs=0.4)
     assert hidden.secret_psnr > 28
 
 
@@ -97,7 +97,7 @@ def test_files_survive(tmp_path, suffix):
     how = {"survive": 80, "fit": 250}
     hidden = hide_file(tmp_path / "cover.png", tmp_path / "secret.png", stego, "right", **how)
     assert read_image(stego).shape == (250, 250, 3)
-    assert hidden.cover_psnr == pytest.approx(38, abs=0.3)
+    assert hidden.cover_psnr == pytest.approx(38, abs=0.4)
     Image.open(stego).save(again, quality=80)
     revealed = reveal_file(again, tmp_path / "revealed.png", "right", details=True)
     np.testing.assert_array_equal(read_image(tmp_path / "revealed.png"), revealed.secret)
@@ -226,7 +226,7 @@ def test_what_survives_is_measured(monkeypatch):
         "stego_lib.evaluation.survival.ways", lambda quality: {"JPEG 75": lambda image: jpeg(image, 75)}
     )
     results = measure_survival([COVER, skimage.data.coffee()[:256, :256]], DESIGN)
-    assert results[0]["cover"] == pytest.approx(38, abs=0.2)
+    assert results[0]["cover"] == pytest.approx(38, abs=0.4)
     assert 0.2 < results[0]["rate"] < 0.4
     assert "| JPEG 75 | 1 of 1 | " in survival_table(results)
     with pytest.raises(ValueError, match="None of the covers has room"):
