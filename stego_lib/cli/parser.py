@@ -252,7 +252,7 @@ def _add_evaluate(add):
         "model",
         metavar="MODEL",
         help="a trained autoencoder.keras, or one that comes with stego-lib: modular-4, modular-8, modular-16, "
-        "residual",
+        "residual, robust",
     )
     add_data_options(parser)
     parser.add_argument(
@@ -264,6 +264,11 @@ def _add_evaluate(add):
     )
     parser.add_argument(
         "--output", metavar="FOLDER", type=Path, help="the folder for gallery, error histogram and stego images"
+    )
+    parser.add_argument(
+        "--disturb",
+        action="store_true",
+        help="measure too what noise, JPEG, resizing and cropping the stego images leave of the secrets",
     )
 
 
