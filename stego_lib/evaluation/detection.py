@@ -129,7 +129,8 @@ def detect(embeddings, covers, secrets, image_sizes=(64, 256), seed=0, detectors
         chance.
     """
     half = len(covers) // 2
-    drawn = np.random.default_rng(seed).random(len(covers)) < 0.5
+    generator = np.random.default_rng(seed)  # swaps as many as not in either half, since a surplus could be learned
+    drawn = np.concatenate([generator.permutation(number) % 2 for number in (half, len(covers) - half)]) == 1
     result = {name: {} for name in [*embeddings, "labels shuffled"]}
     for size in (size for size in image_sizes if size <= min(covers.shape[1:3])):
         pairs = list(zip(middle(covers, size), middle(secrets, size), strict=True))
