@@ -53,8 +53,8 @@ def run_hide(options):
     else:
         height, width = hidden.secret_size
         print(
-            f"The secret, {width}x{height} pixels, survives JPEG of quality {options.survive} and better, once and "
-            "twice: that was tried. It is found easily."
+            f"The secret, {width}x{height} pixels, survives JPEG of quality {options.survive} and better, and twice "
+            "the same: that was tried. It is found easily."
         )
     if passphrase is None:
         print("There is no passphrase: everybody who has this program can reveal the secret.")

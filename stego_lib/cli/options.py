@@ -68,7 +68,7 @@ def add_design(parser, default=None):
         default=default,
         metavar="Q",
         help="hide so that the secret survives when the stego image is saved again as JPEG of quality Q, 30 to 95, or "
-        "a better one, once or twice; such images are easily detected"
+        "a better one, or twice as the same; such images are easily detected"
         + ("" if default is None else " (default: %(default)s)"),
     )
     parser.add_argument(

@@ -73,8 +73,9 @@ def hide(
         find_at_most: Area under the ROC curve, more than 0.5 and less than 1, as of `area_under_roc`, in place of
             `bits`: no more is embedded than is found so easily. Defaults to `None`.
         survive: JPEG quality from 30 to 95. The secret survives when the stego image is saved as JPEG of this quality
-            or a better one, once or twice, and comes back as well as there is room for; such images are easily
-            detected. Defaults to `None`: it survives in lossless files only.
+            or a better one, or twice as the same, and comes back as well as there is room for; such images are easily
+            detected. Two different qualities need a lower one here, 50 for two from 75 on. Defaults to `None`: it
+            survives in lossless files only.
         cover_quality: PSNR in dB that the cover keeps where the secret has to survive. Defaults to `None`, 38 dB.
         shrink: Whether a secret that would survive at less than 28 dB is made smaller. Defaults to `False`.
         details: Whether to return more than the image. Defaults to `False`.
