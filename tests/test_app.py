@@ -163,7 +163,7 @@ def test_a_file_that_is_too_large_is_refused(app):
     connection = http.client.HTTPConnection(app[0].removeprefix("http://"), timeout=100)
     with contextlib.closing(connection):
         headers = {"Content-Type": "multipart/form-data; boundary=x"}
-        connection.request("POST", "/gradio_api/upload", part + bytes(201 * 10**6) + b"\r\n--x--\r\n", headers)
+        connection.request("POST", "/gradio_api/upload", part + bytes(201 * 2**20) + b"\r\n--x--\r\n", headers)
         assert connection.getresponse().status == 413
 
 

@@ -67,7 +67,8 @@ def test_an_installed_package_hides_and_reveals(installed, tmp_path):
 def test_the_package_needs_neither_kaggle_nor_jupyter_nor_a_screen_to_be_imported(tmp_path):
     script = (
         "import sys\n"
-        "for name in ('kaggle', 'IPython', 'ipykernel', 'imagecodecs', 'sklearn', 'tkinter', 'jax', 'torch', 'distributed', 'dask', 'fsspec', 'gradio'):\n"
+        "for name in ('kaggle', 'IPython', 'ipykernel', 'imagecodecs', 'sklearn', 'tkinter', 'jax', 'torch', "
+        "'distributed', 'dask', 'fsspec', 'gradio'):\n"
         "    sys.modules[name] = None\n"
         "import keras, stego_lib\n"
         "for name in stego_lib.__all__:\n"
