@@ -129,4 +129,4 @@ def test_what_does_not_fit_is_refused():
 
 def test_progress_rises_to_one(monkeypatch):
     monkeypatch.setattr(syndrome_trellis, "CHUNK", 128)
-    check_progress(lambda progress: embed(photograph(), HEADER, SEED * 50, seed=SEED, progress=progress))
+    check_progress(lambda progress: embed(photograph(), HEADER, SEED * 16, seed=SEED, progress=progress))

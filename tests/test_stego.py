@@ -346,15 +346,15 @@ def test_capacity_with_a_quality_is_about_what_that_takes(cover, secret):
 
 
 def test_no_more_is_embedded_than_is_found_as_easily_as_was_said(cover, secret):
-    hidden = hide(cover, secret, find_at_most=0.55, details=True)
-    assert 0.54 < hidden.roc_auc <= 0.55
-    smaller = hide(cover, secret[:32, :32], quality=30, find_at_most=0.55, details=True)
+    hidden = hide(cover, secret, find_at_most=0.9, details=True)
+    assert 0.89 < hidden.roc_auc <= 0.9
+    smaller = hide(cover, secret[:32, :32], quality=30, find_at_most=0.9, details=True)
     assert smaller.roc_auc < hidden.roc_auc
     assert image_psnr(secret, reveal(hidden.stego)) == hidden.secret_psnr
-    with pytest.raises(CapacityError, match=r"`find_at_most=0.55`: for 50 dB take a cover of about .* megapixels"):
-        hide(cover, secret, quality=50, find_at_most=0.55)
+    with pytest.raises(CapacityError, match=r"`find_at_most=0.9`: for 50 dB take a cover of about .* megapixels"):
+        hide(cover, secret, quality=50, find_at_most=0.9)
     with pytest.raises(ValueError, match="choose one of them"):
-        hide(cover, secret, bits=0.1, find_at_most=0.55)
+        hide(cover, secret, bits=0.1, find_at_most=0.9)
     for area in (0.5, 1, float("nan")):
         with pytest.raises(ValueError, match=r"`find_at_most` must be more than 0\.5"):
             hide(cover, secret, find_at_most=area)
@@ -362,7 +362,7 @@ def test_no_more_is_embedded_than_is_found_as_easily_as_was_said(cover, secret):
 
 def test_what_fills_a_cover_is_found_nearly_always(cover, secret):
     assert hide(cover, secret[:64, :64], bits=1, details=True).roc_auc > 0.95
-    assert hide(cover, secret[:64, :64], quality=30, details=True).roc_auc < 0.6
+    assert hide(cover, secret[:64, :64], quality=30, details=True).roc_auc < 0.8
     rows = capacity(cover, secret)
     assert [row.roc_auc for row in rows] == sorted(row.roc_auc for row in rows)
 

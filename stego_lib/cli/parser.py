@@ -308,7 +308,7 @@ def _add_compare(add):
 
 
 def _add_detect(add):
-    parser = add("detect", run_detect, "measure how detectable all ways to hide are; an hour for 1200 photographs")
+    parser = add("detect", run_detect, "measure how detectable all ways to hide are; hours for 1200 photographs")
     _add_measured_folder(parser, "40 or more of at least 256x256 pixels; at most 1200 are used, the middle of each")
     parser.add_argument(
         "--csv",

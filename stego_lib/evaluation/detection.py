@@ -210,7 +210,7 @@ def _cell(scores):
 
 
 def detectability_csv(result, rates=RATES):
-    """Tells what the strongest detector found, as a CSV file.
+    """Tells what the strongest detector found of the two ways in which `hide` embeds, as a CSV file.
 
     Args:
         result: Dictionary returned by `detect`.
@@ -221,7 +221,7 @@ def detectability_csv(result, rates=RATES):
         `embedding`, `rate`, `side` and `auc`, the largest area under the ROC curve.
     """
     lines = ["embedding,rate,side,auc"]
-    for embedding, rate in itertools.product(EMBEDDINGS, rates):
+    for embedding, rate in itertools.product(("uniform", "adaptive"), rates):
         areas = {}
         for (_, side), scores in result[rate_name(embedding, rate)].items():
             areas[side] = max(areas.get(side, 0), roc_auc_score(np.repeat([0, 1], scores.shape[1]), scores.ravel()))
