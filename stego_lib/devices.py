@@ -28,8 +28,9 @@ def jit_compile():
     Returns:
         The argument `jit_compile` for `compile`.
     """
-    on_cpu = keras.distribution.list_devices()[0].startswith("cpu")
-    return False if on_cpu and keras.backend.backend() == "tensorflow" else "auto"
+    if keras.backend.backend() != "tensorflow":
+        return "auto"
+    return False if keras.distribution.list_devices()[0].startswith("cpu") else "auto"
 
 
 def join_hosts():
@@ -97,8 +98,8 @@ def data_parallel(batch_size):
     Raises:
         ValueError: If the batches cannot be shared out evenly.
     """
-    devices = keras.distribution.list_devices()
-    if len(devices) == 1:
+    devices = keras.distribution.list_devices() if keras.backend.backend() != "torch" else []  # Keras has none there
+    if len(devices) < 2:
         return contextlib.nullcontext()
     if batch_size % len(devices):
         raise ValueError(f"Batches of {batch_size} cannot be shared among {len(devices)} devices.")

@@ -15,6 +15,7 @@ from stego_lib.formats import UnsupportedFileError, decode, has_more_pictures, o
 from stego_lib.paths import check_folder, write_file
 
 LOSSLESS_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
+JPEG_SUFFIXES = (".jpg", ".jpeg")
 MAX_PIXELS = 2**27
 TOO_LARGE = "more than the limit of 134 megapixels (2**27 pixels); make it smaller"
 
@@ -109,22 +110,24 @@ def write_image(path, image, *, overwrite=False):
     write_file(path, content, overwrite=overwrite)
 
 
-def check_output(path, *, overwrite=False):
+def check_output(path, *, suffixes=LOSSLESS_SUFFIXES, overwrite=False):
     """Makes sure that an image may be written to a file.
 
     Args:
         path: Path of the file.
+        suffixes: Those that the file may have. Defaults to those of lossless formats.
         overwrite: Whether an existing file may be replaced. Defaults to `False`.
 
     Raises:
-        ValueError: If the suffix is not one of a lossless format.
+        ValueError: If the suffix is another one.
         FileExistsError: If the file exists and may not be replaced.
         IsADirectoryError: If the path is a folder.
     """
     path = Path(path)
-    if path.suffix.lower() not in LOSSLESS_SUFFIXES:
+    if path.suffix.lower() not in suffixes:
         raise ValueError(
-            f"Cannot write {path}: a hidden photograph survives only in lossless files, {', '.join(LOSSLESS_SUFFIXES)}."
+            f"Cannot write {path}: a hidden photograph survives only in lossless files, {', '.join(LOSSLESS_SUFFIXES)}"
+            f"{', or in a .jpg of a cover that is one' if '.jpg' in suffixes else ''}."
         )
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder.")
@@ -133,17 +136,19 @@ def check_output(path, *, overwrite=False):
 
 
 def encode_image(image, path):
-    """Makes the content of a lossless file.
+    """Makes the content of a file.
 
     Args:
         image: uint8 or float array in [0, 1] of shape `(height, width, 3)`.
-        path: Path of the file; its suffix decides about the format.
+        path: Path of the file; its suffix decides about the format. JPEG files get quality 98 and whole colours.
 
     Returns:
         bytes; no metadata.
     """
     content = io.BytesIO()
-    Image.fromarray(to_uint8(image)).save(content, format=Image.registered_extensions()[Path(path).suffix.lower()])
+    kind = Image.registered_extensions()[Path(path).suffix.lower()]
+    options = {"quality": 98, "subsampling": 0} if kind == "JPEG" else {}
+    Image.fromarray(to_uint8(image)).save(content, format=kind, **options)
     return content.getvalue()
 
 

@@ -138,6 +138,23 @@ def _cache_name(paths, image_size):
     return f"photographs-{image_size}-{hashlib.sha256(repr((states, image_size)).encode()).hexdigest()[:16]}.npz"
 
 
+def resized(image, longest):
+    """Makes an image smaller where its longer side has more pixels than it may have.
+
+    Args:
+        image: uint8 array of shape `(height, width, 3)`.
+        longest: The most pixels of the longer side.
+
+    Returns:
+        uint8 array, the image itself where it is small enough.
+    """
+    scale = longest / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    height, width = (max(1, round(scale * side)) for side in image.shape[:2])
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
 def read_each(read, photographs):
     """Applies a function that reads to every photograph, in threads, with a progress bar.
 

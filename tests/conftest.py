@@ -44,6 +44,10 @@ def gradient(function, x):
         import jax
 
         return np.asarray(jax.grad(function)(x))
+    if keras.backend.backend() == "torch":
+        x = keras.ops.convert_to_tensor(x).requires_grad_()
+        function(x).backward()
+        return keras.ops.convert_to_numpy(keras.ops.zeros_like(x) if x.grad is None else x.grad)
     import tensorflow as tf
 
     x = tf.constant(x)

@@ -1,9 +1,13 @@
+import functools
+
 import imagecodecs
 import numpy as np
 import pytest
 import skimage.data
+from skimage.metrics import structural_similarity
 
 from stego_lib.codec.codec import load_codec
+from stego_lib.evaluation import baselines
 from stego_lib.evaluation.baselines import (
     avif,
     codec_hide,
@@ -15,14 +19,16 @@ from stego_lib.evaluation.baselines import (
 )
 from stego_lib.evaluation.comparison import CODECS
 from stego_lib.evaluation.compression import compressors, quality_table, rate_distortion, speed_table
+from stego_lib.images import image_psnr
 
+OPTIONS = {"channel_axis": 2, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 IMAGE = skimage.data.astronaut()[100:228, 150:278]
 
 
 @pytest.mark.parametrize(
     ("compress", "decode"),
     [
-        (avif, imagecodecs.avif_decode),
+        (functools.partial(avif, speed=8), imagecodecs.avif_decode),
         (jpegxl, imagecodecs.jpegxl_decode),
         (jpeg2000, imagecodecs.jpeg2k_decode),
     ],
@@ -39,18 +45,27 @@ def test_the_best_file_that_fits_is_found(compress, decode):
     assert compress(IMAGE, 10) is None
 
 
+def test_avif_takes_the_better_sampling_of_colours(monkeypatch):
+    max_bytes = IMAGE.size // 48  # half a bit a pixel
+    best = image_psnr(IMAGE, avif(IMAGE, max_bytes, speed=8)[1])
+    monkeypatch.setattr(baselines, "SUBSAMPLED", 0)
+    assert best > image_psnr(IMAGE, avif(IMAGE, max_bytes, speed=8)[1])
+
+
 def test_rate_distortion_is_measured_on_what_was_decoded():
     def halved(image, max_bytes):
-        assert max_bytes == image.size * 2 // 8 - 64
+        assert max_bytes == image.shape[0] * image.shape[1] * 6 // 8
         return b"", image // 2 * 2
 
-    measured = rate_distortion(
-        [IMAGE, IMAGE[:64]], {"halved": halved, "none": lambda image, max_bytes: None}, bits=(2,)
-    )
-    expected = [10 * np.log10(255**2 / np.mean(image % 2)) for image in (IMAGE, IMAGE[:64])]
-    np.testing.assert_allclose(measured["halved"][:, 0], expected)
+    images = [IMAGE, IMAGE[:64]]
+    measured = rate_distortion(images, {"halved": halved, "none": lambda image, max_bytes: None}, (6,))
+    expected = [10 * np.log10(255**2 / np.mean(image % 2)) for image in images]
+    np.testing.assert_allclose(measured["halved"][:, 0, 0], expected)
+    similar = [structural_similarity(image, image // 2 * 2, **OPTIONS) for image in images]
+    np.testing.assert_allclose(measured["halved"][:, 0, 1], similar, atol=1e-3)
     assert np.isnan(measured["none"]).all()
-    assert f"| 2 | {np.mean(expected):.2f} ({min(expected):.1f}) | nan (nan) |" in quality_table(measured, bits=(2,))
+    row = f"| 6 | {np.mean(expected):.2f} ({min(expected):.1f}) / {measured['halved'][..., 1].mean():.4f} |  |"
+    assert quality_table(measured, (6,)).endswith(row)
 
 
 @pytest.mark.slow
@@ -63,8 +78,8 @@ def test_the_speed_table_has_a_line_for_every_size():
 
 def test_where_no_quality_fits_nothing_is_measured():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype="uint8")
-    measured = rate_distortion([noise], {"stego_lib": compressors(load_codec())["stego_lib"]}, (0.045, 2))
-    assert np.isnan(measured["stego_lib"]).tolist() == [[True, False]]
+    measured = rate_distortion([noise], {"stego_lib": compressors(load_codec())["stego_lib"]}, (0.01, 6))
+    assert np.isnan(measured["stego_lib"][..., 0]).tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])

@@ -93,7 +93,7 @@ def test_only_the_backend_counts_of_the_keras_json_of_a_user(photographs, tmp_pa
     (tmp_path / "keras.json").write_text('{"image_data_format": "channels_first", "floatx": "float16"}')
     result = run("capacity", photographs / "00.png", cwd=tmp_path, environment={"KERAS_HOME": str(tmp_path)})
     assert (result.returncode, result.stderr) == (0, "")
-    assert len(result.stdout.splitlines()) == 5
+    assert len(result.stdout.splitlines()) == 10
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])

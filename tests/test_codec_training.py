@@ -23,6 +23,7 @@ TINY = {
     "block": 4,
     "filters": 4,
     "synthesis_filters": 4,
+    "synthesis_blocks": 1,
     "epochs": 2,
     "steps_per_epoch": 1,
     "synthesis_epochs": 2,

@@ -1,19 +1,26 @@
+import csv
+import io
+
 import numpy as np
 import pytest
 import skimage.data
 from sklearn.metrics import roc_auc_score
 
 from stego_lib.data import BUNDLED, bundled_photographs, cut_squares
+from stego_lib.evaluation import curriculum
 from stego_lib.evaluation.detection import (
     all_embeddings,
     detect,
     detectability,
+    detectability_csv,
     detection_table,
     embed_file,
     lsb_matching,
     lsb_replacement,
+    rate_embeddings,
 )
-from stego_lib.evaluation.steganalysis import DETECTORS
+from stego_lib.evaluation.simulation import EMBEDDINGS, uniform_probabilities
+from stego_lib.evaluation.steganalysis import DETECTORS, Detector
 from stego_lib.images import image_psnr
 
 
@@ -41,6 +48,39 @@ def test_matching_goes_both_ways_and_replacement_does_not(squares):
     assert set(np.unique(lsb_replacement(cover, None))) == {100, 101}
     assert set(np.unique(lsb_matching(cover, None))) == {100, 101, 102}
     assert set(np.unique(embed_file(cover, None, 1))) == {100, 101, 102}
+
+
+def test_the_strongest_detector_is_written_as_csv():
+    generator = np.random.default_rng(0)
+    weak, strong = generator.normal(size=(2, 2, 40))
+    strong[1] += 9
+    scores = {("SPAM", 64): weak, ("SRM", 64): strong, ("SPAM", 256): strong}
+    text = detectability_csv(dict.fromkeys(rate_embeddings((0.4, 0.01)), scores), (0.4, 0.01))
+    assert text.splitlines()[:3] == ["embedding,rate,side,auc", "uniform,0.4,64,1.000", "uniform,0.4,256,1.000"]
+    assert "adaptive,0.01,256,1.000" in text
+    assert [len(row) for row in csv.reader(io.StringIO(text))] == [4] * (1 + 2 * 2 * len(EMBEDDINGS))
+
+
+def test_rates_are_those_of_the_cover_that_is_seen(squares):
+    embedding = rate_embeddings((0.2,))["uniform, 0.2 bits a sample"]
+    sizes = []
+    detector = Detector(lambda image: sizes.append(image.shape) or image.mean(), lambda *_, **__: np.asarray)
+    result = detect({"uniform": embedding}, squares[:4], squares[:4], (32, 64, 128), detectors={"mean": detector})
+    assert set(result["uniform"]) == {("mean", 32), ("mean", 64)}
+    assert set(sizes) == {(32, 32, 3), (64, 64, 3)}
+
+
+@pytest.mark.slow
+@pytest.mark.backend
+def test_a_network_finds_less_at_lower_rates_after_a_curriculum(squares, monkeypatch):
+    for name, number in {"FIRST_STEPS": 60, "NEXT_STEPS": 20, "SEEDS": 1}.items():
+        monkeypatch.setattr(curriculum, name, number)
+    monkeypatch.setattr(curriculum, "EMBEDDINGS", {"uniform": uniform_probabilities})
+    result = curriculum.detect_by_curriculum(squares, rates=(0.01, 1.0), image_sizes=(64, 256))
+    areas = [detectability(scores["curriculum CNN", 64])[0] for scores in result.values()]
+    assert list(result) == ["uniform, 1 bits a sample", "uniform, 0.01 bits a sample"]
+    assert areas[0] > 0.7
+    assert areas[1] < areas[0] - 0.1
 
 
 def test_area_and_error_are_those_of_scikit_learn_and_of_the_definition():

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import resource
 import struct
 import subprocess
@@ -17,6 +18,7 @@ from PIL import Image
 from stego_lib.cli import hiding as command_line
 from stego_lib.cli import main
 from stego_lib.hiding import payload
+from stego_lib.hiding.outcome import Hidden
 from stego_lib.hiding.stego import hide, reveal_file
 from stego_lib.images import image_psnr, read_image, write_image
 
@@ -101,14 +103,27 @@ PROBLEMS = {
     "cover two pixels high": ("hide wide.png secret.png -o new.png", "is too small: take one of 16x16 pixels or more"),
     "secret too large": ("hide least.png large.png -o new.png", "more than 64 times the pixels"),
     "capacity for a secret too large": ("capacity least.png large.png", "more than 64 times the pixels"),
+    "survive too little": (" ".join([*HIDE, "--survive 20"]), "--survive must be a JPEG quality from 30 to 95"),
+    "survive with bits": (" ".join([*HIDE, "--survive 75 --bits 2"]), "--bits is for a secret that need not survive"),
+    "shrink alone": (" ".join([*HIDE, "--shrink"]), "has to survive: --survive 75 says what"),
+    "like no JPEG": (" ".join([*HIDE, "--like cover.png"]), "cover.png is no JPEG file"),
+    "service no JPEG": ("service cover.png", "cover.png is no JPEG file"),
+    "service missing": ("service none.jpg", "There is no file none.jpg"),
+    "cover too small to survive": ("hide least.png secret.png -o new.png --survive 75", "too small for what survives"),
     "secret empty": ("hide cover.png empty.png -o new.png", NO_IMAGE),
     "secret text": ("hide cover.png text.png -o new.png", NO_IMAGE),
     "secret zeros": ("hide cover.png zeros.png -o new.png", NO_IMAGE),
     "secret truncated": ("hide cover.png truncated.png -o new.png", NO_IMAGE),
     "secret folder": ("hide cover.png folder.png -o new.png", "folder.png is a folder"),
     "secret float": ("hide cover.png float.tif -o new.png", NO_IMAGE),
-    "output jpg": ("hide cover.png secret.png -o new.jpg", "survives only in lossless files"),
-    "output jpeg": ("hide cover.png secret.png -o new.JPEG", "survives only in lossless files"),
+    "output jpg": (
+        "hide cover.png secret.png -o new.jpg",
+        "take a JPEG file as the cover, just as",
+    ),
+    "output jpeg": (
+        "hide cover.png secret.png -o new.JPEG",
+        "take a JPEG file as the cover, just as",
+    ),
     "output webp": ("hide cover.png secret.png -o new.webp", "survives only in lossless files"),
     "output gif": ("hide cover.png secret.png -o new.gif", "survives only in lossless files"),
     "output without suffix": ("hide cover.png secret.png -o new", "survives only in lossless files"),
@@ -160,6 +175,9 @@ MISUSES = {
     "no output": "hide cover.png secret.png",
     "no bits": "hide cover.png secret.png -o new.png --bits 0",
     "too many bits": "hide cover.png secret.png -o new.png --bits 5",
+    "no fraction": "hide cover.png secret.png -o new.png --bits 0.0",
+    "whole and a fraction": "hide cover.png secret.png -o new.png --bits 1.5",
+    "found by nobody": "hide cover.png secret.png -o new.png --find-at-most 0.5",
     "bits in words": "hide cover.png secret.png -o new.png --bits two",
     "no quality": "hide cover.png secret.png -o new.png --quality 0",
     "quality in words": "hide cover.png secret.png -o new.png --quality good",
@@ -262,7 +280,7 @@ def test_a_secret_travels_from_one_process_to_another_quietly(originals, tmp_pat
     paths = [str(originals / name) for name in ("cover.png", "secret.png")]
     hidden = run(tmp_path, "hide", *paths, "-o", "s.png", environment={"STEGO_LIB_PASSPHRASE": "from outside"})
     assert (hidden.returncode, hidden.stderr) == (0, "")
-    assert hidden.stdout.startswith("s.png: cover 51.")
+    assert hidden.stdout.startswith("s.png: cover 6")
     assert "from outside" not in hidden.stdout
     (tmp_path / "passphrase.txt").write_text("from outside\r\n")
     revealed = run(tmp_path, "reveal", "s.png", "-o", "r.png", "--passphrase-file", "passphrase.txt")
@@ -301,8 +319,27 @@ def test_force_replaces_an_output(originals, tmp_path):
 def test_capacity_prints_a_line_for_every_number_of_bits(originals, capsys):
     assert main(["capacity", str(originals / "cover.png"), str(originals / "secret.png")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["1", "2", "3", "4"]
+    assert [line.split()[0] for line in lines[1:-1]] == ["0.05", "0.1", "0.2", "0.4", "1", "2", "3", "4"]
     assert main(["capacity", str(originals / "stego.png")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        (
+            {"roc_auc": 0.503},
+            "Hardly found: area under the ROC curve of a detector 0.50 (0.5 is guessing, 1 is certain).",
+        ),
+        ({"roc_auc": 0.9, "num_bytes": 2000, "secret_psnr": 45}, r"times the pixels or --quality \d\d would make that"),
+        ({"roc_auc": 0.9, "num_bytes": 2000, "secret_psnr": 28}, r"times the pixels would make that 0\.55\."),
+        ({"roc_auc": 0.9, "num_bytes": 2000, "secret_psnr": np.inf}, r"times the pixels would make that 0\.55\."),
+        ({"roc_auc": 1.0, "num_bytes": 1, "secret_psnr": 30}, r"A fraction as --bits would make that 0\.55\."),
+    ],
+)
+def test_how_easily_it_is_found_is_said_with_what_helps(measured, expected):
+    usual = {"stego": COVER, "bits": 0.1, "num_bytes": 100, "changed": 0.1, "cover_psnr": 50.0, "secret_psnr": 40.0}
+    sentence = command_line._how_easily_found(Hidden(**usual | measured))
+    assert re.search(expected, sentence) or sentence == expected
 
 
 def kinds(folder):
@@ -326,6 +363,7 @@ def kinds(folder):
 
 
 @pytest.mark.filterwarnings("ignore:The cover is grey")
+@pytest.mark.filterwarnings("ignore:.*hides better:UserWarning")  # a JPEG cover, and another output
 def test_covers_and_secrets_of_many_kinds(tmp_path):
     for path in kinds(tmp_path):
         output, revealed = tmp_path / f"{path.name}.out.png", tmp_path / f"{path.name}.revealed.png"

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from conftest import gradient
 
-from stego_lib.codec.fixed_point import LIMIT, FixedPointConv2D, KernelSum, check_exactness
+from stego_lib.codec.fixed_point import LIMIT, Exactness, FixedPointConv2D, KernelSum
 from stego_lib.codec.networks import ContextModel, build_synthesis
 from stego_lib.codec.passes import channel_groups
 from stego_lib.codec.rate_model import RateModel
@@ -56,7 +56,7 @@ def test_fixed_point_convolution_passes_gradients_and_is_rebuilt_from_its_config
 
 def test_a_machine_that_convolves_in_less_than_float32_is_noticed(monkeypatch):
     kernel = np.random.default_rng(1).integers(-31, 32, (3, 3, 96, 8)).astype("int16")
-    check_exactness(kernel, (1, 12, 20))
+    Exactness(kernel).check((1, 12, 20))
     convolve = keras.ops.conv
 
     def imprecise(inputs, kernel, padding):
@@ -65,7 +65,7 @@ def test_a_machine_that_convolves_in_less_than_float32_is_noticed(monkeypatch):
 
     monkeypatch.setattr(keras.ops, "conv", imprecise)
     with pytest.raises(RuntimeError, match="does not convolve in float32"):
-        check_exactness(kernel, (1, 12, 20))
+        Exactness(kernel).check((1, 12, 20))
 
 
 def test_kernels_stay_small_enough_for_exact_sums():

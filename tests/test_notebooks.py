@@ -33,13 +33,14 @@ PARAMETERS = {
     "02_model": "FILTERS = 8",
     "03_train": f"RESIDUAL_SETTINGS = MODULAR_SETTINGS = {FEW}",
     "05_use": "MAX_SIDE = 96",
-    "06_codec": "TRAIN = VALIDATION = 'small'\nBITS, SIDE = (1, 2), 72\n"
+    "06_codec": "TRAIN = VALIDATION = 'small'\nRATES, SHOWN, SIDE = (0.05, 6), (0.05, 3), 72\n"
     "from stego_lib.codec.training import CODEC_PRESETS\n"
-    "CODEC_PRESETS[PRESET].update(filters=8, epochs=2, steps_per_epoch=3, synthesis_filters=8, synthesis_epochs=1,"
-    " synthesis_steps_per_epoch=3, synthesis_crops=64)",
-    "07_files": "BITS, MAX_SIDE = (1, 2), 96",
+    "CODEC_PRESETS[PRESET].update(filters=8, epochs=2, steps_per_epoch=3, synthesis_filters=8, synthesis_blocks=1,"
+    " synthesis_epochs=1, synthesis_steps_per_epoch=3, synthesis_crops=64)",
+    "07_files": "BITS, MAX_SIDE = (0.9, 1), 96",
     "08_compare": "BITS, PAIRS = (1, 2), 2",
     "09_steganalysis": 'SIZE, DETECTED, SHARES, BITS, MODELS = 64, ("SPA", "SPAM"), (1.0, 0.2), (2,), ()',
+    "10_survive": "MAX_SIDE, STEP, COVER_QUALITY = 160, 20, 36.0",
 }
 WRITTEN = {
     "00_start": ["outputs/start/stego.png", "outputs/start/revealed.png", "outputs/start/gallery.png"],
@@ -52,9 +53,14 @@ WRITTEN = {
     "04_evaluate": ["outputs/evaluation/best.png", "outputs/evaluation/error_histogram.png"],
     "05_use": ["outputs/use/stego.png", "outputs/use/revealed.png", "outputs/use/gallery.png"],
     "06_codec": ["outputs/codec/codec.npz", "outputs/codec/context/history.csv", "outputs/codec/compared.png"],
-    "07_files": ["outputs/files/stego-1.png", "outputs/files/revealed-2.png", "outputs/files/gallery.png"],
+    "07_files": ["outputs/files/stego-0.9.png", "outputs/files/revealed-1.png", "outputs/files/gallery.png"],
     "08_compare": ["outputs/compare/psnr.png", "outputs/compare/ssim.png", "outputs/compare/pictures.png"],
-    "09_steganalysis": ["outputs/steganalysis/roc.png", "outputs/steganalysis/shares.png"],
+    "09_steganalysis": [
+        "outputs/steganalysis/roc.png",
+        "outputs/steganalysis/shares.png",
+        "outputs/steganalysis/changes.png",
+    ],
+    "10_survive": ["outputs/survive/stego.jpg", "outputs/survive/revealed.png", "outputs/survive/survived.png"],
 }
 FIGURES = {
     "00_start": 1,
@@ -66,7 +72,8 @@ FIGURES = {
     "06_codec": 5,
     "07_files": 3,
     "08_compare": 4,
-    "09_steganalysis": 3,
+    "09_steganalysis": 5,
+    "10_survive": 4,
 }
 
 

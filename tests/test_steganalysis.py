@@ -5,6 +5,7 @@ import skimage.data
 from stego_lib.evaluation.steganalysis import (
     build_detector,
     linear_discriminant,
+    regularized_discriminant,
     rs_analysis,
     sample_pair_analysis,
     spam_features,
@@ -34,11 +35,12 @@ def test_full_and_odd_images_give_estimates_too(estimate):
         assert np.isfinite(estimate(image))
 
 
-def test_the_discriminant_separates_what_can_be_separated():
+@pytest.mark.parametrize(("discriminant", "features"), [(linear_discriminant, 5), (regularized_discriminant, 300)])
+def test_the_discriminant_separates_what_can_be_separated(discriminant, features):
     generator = np.random.default_rng(0)
-    covers, stegos = generator.normal(size=(2, 60, 5))
-    stegos[:, 1] += 3
-    scores = linear_discriminant(covers[:30], stegos[:30])
+    covers, stegos = generator.gamma(9, size=(2, 60, features))
+    stegos[:, :5] += 9
+    scores = discriminant(covers[:30], stegos[:30])
     assert np.mean(scores(stegos[30:]) > 0) > 0.8
     assert np.mean(scores(covers[30:]) < 0) > 0.8
 

@@ -1,11 +1,15 @@
 """What the command line sets for its own process: a quiet terminal that prints any name, and Keras as it is needed."""
 
 import contextlib
+import importlib.machinery
 import json
 import os
 import sys
 from pathlib import Path
 
+# Where they are installed, Keras and TensorFlow import them for parts that nobody here uses, in half of the time that
+# they take themselves.
+UNUSED = {"jax", "matplotlib", "pandas", "sklearn", "torch"}
 BACKENDS = ("tensorflow", "jax", "torch", "numpy", "openvino")  # that Keras has
 
 
@@ -18,6 +22,10 @@ def environment():
     """
     before = dict(os.environ)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # JAX compiles everything before it computes: what it compiled is kept, also what took less than a second.
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(cache) / "stego_lib" / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     try:
         _set_keras()
         with _silenced_native_code():
@@ -46,7 +54,31 @@ def _set_keras():
         source = "The environment variable KERAS_BACKEND" if os.environ.get("KERAS_BACKEND") else path
         raise ValueError(f"{source} names a backend that Keras does not have, {backend}: put tensorflow or jax there.")
     os.environ["KERAS_BACKEND"] = backend
+    if not any(isinstance(finder, _LeanKeras) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _LeanKeras())
     os.environ["KERAS_HOME"] = os.devnull  # where there is no keras.json, and none can be written
+
+
+class _LeanKeras:
+    """Lets Keras believe, while it is imported, that packages that it can do without are not installed."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        """Finds Keras; other modules are for other finders."""
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target) if fullname == "keras" else None
+        if spec:
+            execute = spec.loader.exec_module
+
+            def execute_without(module):
+                hidden = UNUSED - sys.modules.keys() - {os.environ.get("KERAS_BACKEND")}
+                sys.modules.update(dict.fromkeys(hidden))
+                try:
+                    execute(module)
+                finally:
+                    for name in hidden:
+                        del sys.modules[name]
+
+            spec.loader.exec_module = execute_without
+        return spec
 
 
 @contextlib.contextmanager

@@ -9,13 +9,20 @@ from pathlib import Path
 from stego_lib.cli.progress import loading, progress
 
 VARIABLE = "STEGO_LIB_PASSPHRASE"
+FOUND = "Found: area under the ROC curve of a detector; 0.5 is guessing, 1 is certain."
+AIM = 0.55  # area under the ROC curve, for which a remedy is proposed
+DECIBELS = 4  # of a secret that twice the bytes are worth, about, at the rates of adaptive embedding
 
 
 def run_hide(options):
     """Hides a photograph."""
     from stego_lib.hiding.stego import check_files, hide_file
+    from stego_lib.images import JPEG_SUFFIXES, LOSSLESS_SUFFIXES
 
-    check_files(options.output, options.cover, options.secret, overwrite=options.force)
+    if options.like:
+        _learn(options)
+    suffixes = LOSSLESS_SUFFIXES + JPEG_SUFFIXES
+    check_files(options.output, options.cover, options.secret, overwrite=options.force, suffixes=suffixes)
     passphrase = _passphrase(options, new=True)
     with progress("Hiding") as report:
         hidden = hide_file(
@@ -25,14 +32,30 @@ def run_hide(options):
             passphrase,
             bits=options.bits,
             quality=options.quality,
+            find_at_most=options.find_at_most,
+            survive=options.survive,
+            cover_quality=options.cover_quality,
+            fit=options.fit,
+            shrink=options.shrink,
+            keep_metadata=options.keep_metadata,
             overwrite=options.force,
             progress=report,
         )
-    bits = "1 bit" if hidden.bits == 1 else f"{hidden.bits} bits"
+    is_jpeg = options.survive is None and Path(options.output).suffix.lower() in JPEG_SUFFIXES
+    where, what = ("for every coefficient that is not 0", "coefficients") if is_jpeg else ("a sample", "samples")
     print(
         f"{options.output}: cover {hidden.cover_psnr:.1f} dB, secret {_shown(hidden.secret_psnr)}; "
-        f"{hidden.num_bytes} bytes hidden, {bits} a sample."
+        f"{hidden.num_bytes} bytes hidden, {_rate(hidden.bits)} {where}, {_percent(hidden.changed)} of the {what} "
+        "changed."
     )
+    if options.survive is None:
+        print(_how_easily_found(hidden, is_jpeg=is_jpeg))
+    else:
+        height, width = hidden.secret_size
+        print(
+            f"The secret, {width}x{height} pixels, survives JPEG of quality {options.survive} and better, once and "
+            "twice: that was tried. It is found easily."
+        )
     if passphrase is None:
         print("There is no passphrase: everybody who has this program can reveal the secret.")
 
@@ -48,7 +71,9 @@ def run_hide_many(options):
         passphrase,
         bits=options.bits,
         quality=options.quality,
+        find_at_most=options.find_at_most,
         processes=options.processes,
+        scheduler=options.scheduler,
         report=report,
     )
     statuses = [row["status"] for row in rows]
@@ -58,16 +83,43 @@ def run_hide_many(options):
     )
     if passphrase is None and "hidden" in statuses:
         print("There is no passphrase: everybody who has this program can reveal the secrets.")
-    failed = [row for row in rows if row["status"] == "failed"]
+    _complain(rows, "pairs")
+
+
+def run_reveal_many(options):
+    """Reveals the photographs of a list."""
+    from stego_lib.hiding.many import reveal_many
+
+    report = Path(options.report or Path(options.stegos).with_suffix(".revealed.csv"))
+    rows = reveal_many(
+        options.stegos,
+        _passphrase(options),
+        output=options.output,
+        processes=options.processes,
+        scheduler=options.scheduler,
+        report=report,
+    )
+    statuses = [row["status"] for row in rows]
+    print(
+        f"{statuses.count('revealed')} revealed, {statuses.count('exists')} existed already, "
+        f"{statuses.count('nothing')} hold nothing, or with another passphrase, {statuses.count('failed')} failed: "
+        f"see {report}."
+    )
+    _complain(rows, "images")
+
+
+def _complain(rows, what):
+    failed = [row for row in rows if row["status"] in ("failed", "nothing")]
     if failed:
         raise ValueError(
-            f"{len(failed)} of {len(rows)} pairs failed. The first is {failed[0]['output']}: {failed[0]['message']}"
+            f"{len(failed)} of {len(rows)} {what} failed. The first is {failed[0]['output']}: {failed[0]['message']}"
         )
 
 
 def run_reveal(options):
     """Reveals a photograph."""
-    from stego_lib.hiding.stego import NothingHiddenError, check_files, reveal_file
+    from stego_lib.hiding.outcome import NothingHiddenError
+    from stego_lib.hiding.stego import check_files, reveal_file
     from stego_lib.images import LOSSLESS_SUFFIXES
 
     if Path(options.output).suffix.lower() not in LOSSLESS_SUFFIXES:
@@ -79,29 +131,105 @@ def run_reveal(options):
     passphrase = _passphrase(options)
     try:
         with progress("Revealing") as report:
-            revealed = reveal_file(options.stego, options.output, passphrase, overwrite=options.force, progress=report)
+            how = {"details": True, "overwrite": options.force, "progress": report}
+            revealed = reveal_file(options.stego, options.output, passphrase, **how)
     except NothingHiddenError as error:
         raise ValueError(
             f"Nothing was revealed: nothing is hidden in {options.stego}, or the passphrase is wrong, or the image was "
             "changed after the secret was hidden. If a joint autoencoder made the image, reveal_images in Python "
             "reveals the secret."
         ) from error
-    print(f"{options.output}: the secret, {revealed.shape[1]}x{revealed.shape[0]} pixels.")
+    height, width = revealed.secret.shape[:2]
+    print(f"{options.output}: the secret, {width}x{height} pixels.")
+    if revealed.original_size is not None:
+        height, width = revealed.original_size
+        print(f"It had {width}x{height} pixels before it was hidden.")
+    if revealed.wrong is not None:
+        print(f"It survived with {_percent(revealed.wrong)} of the bits wrong, all corrected.")
+
+
+def run_service(options):
+    """Prints what a service did to a photograph, and how a secret survives that."""
+    from stego_lib.hiding.services import learn_service
+
+    service = learn_service(options.received)
+    width, height = service.size
+    print(
+        f"{options.received}: {width}x{height} pixels, colours {service.subsampling}, JPEG of about quality "
+        f"{service.quality}. Its quantization tables, luminance and chrominance:"
+    )
+    for rows in zip(*service.tables, strict=True):
+        print("  " + "   ".join("".join(f"{step:4}" for step in row) for row in rows))
+    if service.survive is None:
+        print("A secret does not survive that: steps so coarse are beyond --survive 30.")
+    else:
+        print(f"A secret survives that with: --survive {service.survive} --fit {max(service.size)}")
+
+
+def _learn(options):
+    """Fills in what a received file tells, unless it was given."""
+    from stego_lib.hiding.services import learn_service
+
+    service = learn_service(options.like)
+    if service.survive is None:
+        raise ValueError(f"{options.like} was compressed so strongly that no secret survives it.")
+    if options.survive is None:
+        options.survive = service.survive
+    if options.fit is None:
+        options.fit = max(service.size)
 
 
 def run_capacity(options):
-    """Prints what a cover offers."""
-    from stego_lib.hiding.stego import capacity
-    from stego_lib.images import read_image
+    """Prints what a cover offers; a JPEG file for both kinds of output."""
+    from stego_lib.hiding.capacity import capacity
+    from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
+    from stego_lib.hiding.jpeg_stego import jpeg_capacity
+    from stego_lib.images import UnsupportedFileError, read_image
 
     cover, secret = read_image(options.cover), read_image(options.secret) if options.secret else None
+    content = Path(options.cover).read_bytes()
     with loading():
         rows = capacity(cover, secret, quality=options.quality)
-    print(f"bits a sample  {'bytes' if options.quality else 'room, bytes':<11}    cover      secret")
-    for bits, num_bytes, cover_psnr, secret_psnr in rows:
+    if not content.startswith(JPEG_SIGNATURE):
+        _print_rates("bits a sample", rows, quality=options.quality)
+    else:
+        try:
+            rows_of_jpeg = jpeg_capacity(content, secret, quality=options.quality)
+        except UnsupportedFileError as error:
+            print(f"A .jpg cannot be the output: {error}.")
+        else:
+            print("In a .jpg, bits for every coefficient that is not 0:")
+            _print_rates("bits", rows_of_jpeg, quality=options.quality)
+        print("In a .png, bits a sample:")
+        _print_rates("bits", rows, quality=options.quality)
+    print(FOUND)
+
+
+def _print_rates(title, rows, *, quality):
+    print(f"{title:13}  {'bytes' if quality else 'room, bytes':<11}  changed    cover      secret  found")
+    for bits, num_bytes, changed, cover_psnr, secret_psnr, roc_auc in rows:
         expected = "over 55 dB" if 55 < secret_psnr < math.inf else _shown(secret_psnr)
         expected = "no room" if math.isnan(secret_psnr) else expected
-        print(f"{bits:13} {num_bytes:>12}  {cover_psnr:.1f} dB  {expected:>10}")
+        print(f"{bits:13} {num_bytes:>12}  {_percent(changed):>7}  {cover_psnr:.1f} dB  {expected:>10}  {roc_auc:5.2f}")
+
+
+def run_choose_cover(options):
+    """Prints which photographs hide a secret best."""
+    from stego_lib.hiding.capacity import GOOD, CapacityError
+    from stego_lib.hiding.covers import choose_cover
+    from stego_lib.images import read_image
+
+    secret, quality = read_image(options.secret), options.quality or GOOD
+    with progress("Rating") as report:
+        rated = choose_cover(secret, options.covers, quality=quality, progress=report)
+    if not rated:
+        raise CapacityError("None of the photographs has room for the secret: take larger ones, or a lower `quality`.")
+    print(f"Best first, for the secret at {_shown(quality)}. {FOUND}")
+    print("bits a sample  changed  found        cost  cover")
+    for path, cost, bits, changed, roc_auc in rated:
+        print(f"{bits:13.2g}  {_percent(changed):>7}  {roc_auc:5.2f}  {cost:10.0f}  {path}")
+    if len(rated) < len(options.covers):
+        print(f"{len(options.covers) - len(rated)} of the photographs have no room for the secret.")
 
 
 def _passphrase(options, *, new=False):
@@ -129,6 +257,41 @@ def _passphrase(options, *, new=False):
     if again != passphrase:
         raise ValueError("The two passphrases are not the same.")
     return passphrase
+
+
+def _how_easily_found(hidden, *, is_jpeg=False):
+    """Says in words and as a number how easily it is found, and what would help."""
+    from stego_lib.hiding.detectability import highest_rate, in_words, pixels_needed
+    from stego_lib.hiding.payload import HEADER
+    from stego_lib.hiding.seal import TAG
+    from stego_lib.hiding.stego import POOR
+
+    words = f"{in_words(hidden.roc_auc).capitalize()}: area under the ROC curve of a detector {hidden.roc_auc:.2f}"
+    words += " (0.5 is guessing, 1 is certain)."
+    if hidden.roc_auc < AIM:
+        return words
+    num_bytes, pixels = hidden.num_bytes + HEADER + TAG, hidden.stego.size // 3
+    if is_jpeg:
+        fewer = hidden.bits / highest_rate(AIM, pixels, embedding="jpeg")
+        larger = fewer**2  # by the square root law
+    else:
+        larger = pixels_needed(AIM, num_bytes) / pixels
+        fewer = 8 * num_bytes / hidden.stego.size / highest_rate(AIM, pixels)
+    remedy = (
+        f"A cover of {larger:.{0 if larger > 10 else 1}f} times the pixels" if larger > 1 else "A fraction as --bits"
+    )
+    quality = hidden.secret_psnr - DECIBELS * math.log2(fewer)
+    if POOR <= quality < hidden.secret_psnr < math.inf:
+        remedy += f" or --quality {quality:.0f}"
+    return f"{words} {remedy} would make that {AIM}."
+
+
+def _rate(bits):
+    return "1 bit" if bits == 1 else f"{bits:.2g} bits"
+
+
+def _percent(part):
+    return f"{100 * part:.3g} %"
 
 
 def _shown(psnr):

@@ -46,9 +46,9 @@ def run_bench(options):
     print("Time, and growth of memory:", flush=True)
     print(speed_table(max(photographs, key=np.size), codec))
     if options.folder:
-        print("Whole photographs at 64x64 pixels, mean PSNR in dB (worst):", flush=True)
+        print("Whole photographs at 64x64 pixels, mean PSNR in dB (worst) / SSIM:", flush=True)
         print(quality_table(rate_distortion(list(load_photographs(paths)), compressors(codec))))
-    print("Photographs at their own size, mean PSNR in dB (worst):", flush=True)
+    print("Photographs at their own size, mean PSNR in dB (worst) / SSIM:", flush=True)
     print(quality_table(rate_distortion(photographs, compressors(codec))))
 
 
@@ -72,13 +72,41 @@ def run_compare(options):
     print(disturbance_table(disturb(methods, covers[:8], secrets[:8])))
 
 
+def run_survival(options):
+    """Measures what survives."""
+    from stego_lib.data import BUNDLED, bundled_photographs, find_photographs
+    from stego_lib.evaluation.survival import measure_survival, survival_table
+    from stego_lib.hiding.survival import make_design
+    from stego_lib.images import read_image
+
+    design = make_design(options.survive, cover_quality=options.cover_quality, shrink=False, bits=None)
+    if options.folder == "bundled":
+        photographs = [image[:384, :384] for image in bundled_photographs(sum(BUNDLED.values(), ()))]
+    else:
+        photographs = [read_image(path) for path in find_photographs(options.folder)]
+    print(survival_table(measure_survival(photographs, design)))
+
+
 def run_detect(options):
     """Measures how detectable all ways to hide are."""
     import numpy as np
 
     from stego_lib.data import BUNDLED, bundled_photographs, cut_squares, find_photographs
-    from stego_lib.evaluation.detection import all_embeddings, detect, detection_table
+    from stego_lib.evaluation.curriculum import detect_by_curriculum
+    from stego_lib.evaluation.detection import (
+        all_embeddings,
+        detect,
+        detectability_csv,
+        detection_table,
+        rate_embeddings,
+    )
+    from stego_lib.evaluation.jpeg_detection import detect_in_jpeg
+    from stego_lib.paths import write_file
 
+    if options.csv and options.csv.exists():
+        raise FileExistsError(f"{options.csv} exists already: name another --csv.")
+    if options.csv and not options.csv.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {options.csv.parent} for --csv.")
     if options.folder == "bundled":
         squares = cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 128, number=6)
         halves = np.split(squares[: len(squares) // 12 * 12], 2)  # no photograph is in both
@@ -95,7 +123,15 @@ def run_detect(options):
         covers, secrets = squares[: len(squares) // 2], squares[len(squares) // 2 : len(squares) // 2 * 2]
     print(f"{len(covers)} covers, trained on one half and tested on the other: area under the ROC curve", end=" ")
     print("(95 % confidence interval), smallest mean error:", flush=True)
-    print(detection_table(detect(all_embeddings(), covers, secrets)))
+    print(detection_table(detect(all_embeddings(shares=(1.0, 0.2)), covers, secrets)), flush=True)
+    rates = detect(rate_embeddings(), covers, secrets)
+    for name, scores in detect_by_curriculum(covers).items():
+        rates[name] |= scores
+    print(detection_table(rates), flush=True)
+    if options.csv:
+        write_file(options.csv, detectability_csv(rates).encode())
+    print("In JPEG files, by their quality and bits for every coefficient that is not 0:", flush=True)
+    print(detection_table(detect_in_jpeg(covers)))
 
 
 def _names(number):

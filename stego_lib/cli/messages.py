@@ -7,8 +7,13 @@ from stego_lib.paths import sentence
 
 OPTIONS = {  # by the arguments that errors of the library name
     "bits": "--bits",
+    "cover_quality": "--cover-quality",
     "embedding": "--embedding",
+    "find_at_most": "--find-at-most",
+    "fit": "--fit",
     "image_size": "--image-size",
+    "keep_metadata": "--keep-metadata",
+    "output": "--output",
     "overwrite": "--force",
     "period": "--period",
     "preset": "--preset",
@@ -17,13 +22,22 @@ OPTIONS = {  # by the arguments that errors of the library name
     "report": "--report",
     "restart": "--restart",
     "seed": "--seed",
+    "shrink": "--shrink",
     "source": "--data",
     "split": "--split",
+    "survive": "--survive",
 }
 NAMES = "|".join(OPTIONS)
 VALUE = r"(?P<quote>'?)(?P<value>[\w+-]+(\.\w+)*)(?P=quote)"
 NAMED = re.compile(rf"`(?P<name>{NAMES})`|(?P<open>`|Received: )(?P<given>{NAMES})={VALUE}`?")
-OPTIONAL = {"imagecodecs": "imagecodecs", "sklearn": "scikit-learn"}  # packages by their modules
+OPTIONAL = {  # what to install for packages that not everybody needs, by their modules
+    "dask": '"stego-lib[many]"',
+    "distributed": '"stego-lib[many]"',
+    "fsspec": '"stego-lib[many]"',
+    "gradio": '"stego-lib[app]"',
+    "imagecodecs": "imagecodecs",
+    "sklearn": "scikit-learn",
+}
 
 
 def with_options(message):
@@ -74,7 +88,7 @@ def _missing(module):
             "jax and set KERAS_BACKEND=jax."
         )
     if package in OPTIONAL:
-        return f"This command needs the package {OPTIONAL[package]}: pip install {OPTIONAL[package]}."
+        return f"This command needs the package {package}: pip install {OPTIONAL[package]}."
     if package == "stego_lib":
         return None
     return (

@@ -24,12 +24,20 @@ def add_hiding_options(parser):
     """
     parser.add_argument(
         "--bits",
-        type=int,
-        choices=(1, 2, 3, 4),
-        help="how many of the 8 bits of every red, green and blue value are used; more bits give a better secret and a "
-        "noisier stego image (default: the fewest that bring the secret back at 38 dB, or else 4)",
+        type=_bits,
+        metavar="N",
+        help="a fraction such as 0.1: at most so many bits for every red, green and blue value, in few changes where "
+        "the cover is busy; or 1, 2, 3 or 4: how many low bits of every value are filled, which is easily detected; "
+        "more bits give a better secret (default: what brings the secret back at 38 dB)",
     )
     add_quality(parser)
+    parser.add_argument(
+        "--find-at-most",
+        type=_area,
+        metavar="AREA",
+        help="how easily it may be found, more than 0.5 (guessing) and less than 1 (certain): area under the ROC curve "
+        "of a detector; no more is embedded than that allows",
+    )
 
 
 def add_quality(parser):
@@ -43,7 +51,83 @@ def add_quality(parser):
         type=_decibels,
         metavar="DB",
         help="PSNR in dB at which the secret comes back, or 'inf' for an exact copy; the cover is changed no more than "
-        "this quality needs (default: the best quality that fits)",
+        "this quality needs",
+    )
+
+
+def add_design(parser, default=None):
+    """Adds what quality has to be survived and what quality the cover keeps.
+
+    Args:
+        parser: Parser of a command.
+        default: Quality that has to be survived. Defaults to `None`, none.
+    """
+    parser.add_argument(
+        "--survive",
+        type=int,
+        default=default,
+        metavar="Q",
+        help="hide so that the secret survives when the stego image is saved again as JPEG of quality Q, 30 to 95, or "
+        "a better one, once or twice; such images are easily detected"
+        + ("" if default is None else " (default: %(default)s)"),
+    )
+    parser.add_argument(
+        "--cover-quality",
+        type=_decibels,
+        metavar="DB",
+        help="PSNR in dB that the cover keeps; a lower one leaves more room (default: 38)",
+    )
+
+
+def add_surviving_options(parser):
+    """Adds what the secret has to survive.
+
+    Args:
+        parser: Parser of a command.
+    """
+    group = parser.add_argument_group("a secret that survives JPEG, chat services and web pages")
+    add_design(group)
+    group.add_argument(
+        "--like",
+        metavar="RECEIVED.jpg",
+        help="learn quality and size, --survive and --fit, from a photograph that came back from the service",
+    )
+    group.add_argument(
+        "--fit",
+        type=positive,
+        metavar="PIXELS",
+        help="make the longer side of COVER so short first, so that a service need not",
+    )
+    group.add_argument(
+        "--shrink", action="store_true", help="make a secret smaller that would come back at less than 28 dB"
+    )
+
+
+def add_many_options(parser, what, report):
+    """Adds who works on a list, and where it is reported.
+
+    Args:
+        parser: Parser of a command.
+        what: What the list lists.
+        report: Where the report is by default.
+    """
+    workers = parser.add_mutually_exclusive_group()
+    workers.add_argument(
+        "--processes",
+        type=positive,
+        metavar="N",
+        help="how many work at once, with an equal part of the memory each; 1 to 1.5 GB are enough (default: one for "
+        "every CPU for which there are 1.5 GB)",
+    )
+    workers.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="let the workers of a scheduler of dask.distributed do it, such as tcp://HOST:8786: they must find the "
+        "files under the same names, or at addresses such as s3://bucket/name.png. They are told the passphrase, "
+        "encrypted only with tls://HOST:8786",
+    )
+    parser.add_argument(
+        "--report", metavar="REPORT.csv", help=f"the CSV file that lists the result of every {what} (default: {report})"
     )
 
 
@@ -148,6 +232,20 @@ def positive(text):
         if (number := int(text)) >= 1:
             return number
     raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
+
+
+def _bits(text):
+    with contextlib.suppress(ValueError):
+        if text in ("1", "2", "3", "4") or 0 < float(text) <= 1:
+            return int(text) if text.isdigit() else float(text)
+    raise argparse.ArgumentTypeError("must be 1, 2, 3 or 4, or a fraction of a bit such as 0.1")
+
+
+def _area(text):
+    with contextlib.suppress(ValueError):
+        if 0.5 < (area := float(text)) < 1:
+            return area
+    raise argparse.ArgumentTypeError("must be more than 0.5 and less than 1, such as 0.6")
 
 
 def _decibels(text):

@@ -14,7 +14,9 @@ from stego_lib.codec.container import (
     LATENTS,
     MAX_SIDE,
     OVERHEAD,
+    SLOW,
     Stream,
+    avif_stream,
     checksum,
     decode_file,
     lossless,
@@ -24,9 +26,10 @@ from stego_lib.codec.container import (
 from stego_lib.codec.latents import LatentCodec
 from stego_lib.codec.rate_control import StepSearch, rate_distortion_curve
 from stego_lib.codec.scaling import STEPS, nearest_index
-from stego_lib.images import MAX_PIXELS, check_photograph
+from stego_lib.images import MAX_PIXELS, check_photograph, image_psnr
 
 FORMAT = 2  # of codec.npz
+AVIF_BITS = 2.0  # bits a pixel up to which an AVIF file may be better (docs/experiments.md)
 EXCELLENT = 50.0  # dB, estimated, from which nobody asks whether the image even comes back exactly
 
 
@@ -72,7 +75,8 @@ class Codec:
     Blocks of pixels are transformed to principal components, quantized along a trellis, and written by a range coder
     under probabilities that a network predicts from what is written already. That network computes in fixed point:
     every machine and backend predicts the same. Another network refines what was quantized. Where a lossless file of
-    another format is no longer than what is asked for, the stream is that. May be used by several threads.
+    another format is no longer than what is asked for, the stream is that; so it is where an AVIF file is better. May
+    be used by several threads.
 
     Args:
         content: Dictionary of arrays, the content of a `codec.npz`.
@@ -144,7 +148,9 @@ class Codec:
             )
             if quality is not None:
                 data = lossless(image, len(data), jpeg=jpeg) or data
-            elif max_bytes is not None and len(data) > max_bytes:
+            if step is None:
+                data = self._or_avif(image, data, max_bytes=max_bytes, quality=quality)
+            if max_bytes is not None and len(data) > max_bytes:
                 raise TooFewBytesError(f"At least {len(data)} bytes are needed. Received: max_bytes={max_bytes}")
         if progress:
             progress(1.0)
@@ -202,6 +208,19 @@ class Codec:
                 "not compute exactly. Decode it on another machine, or with another backend of Keras."
             )
         return np.ascontiguousarray(self.coder.restore(values, stream.index)[0, : stream.height, : stream.width])
+
+    def _or_avif(self, image, data, *, max_bytes, quality):
+        """The stream, or one that is an AVIF file, where that is better; large images are not tried."""
+        fits = max_bytes is None or len(data) <= max_bytes
+        limit = len(data) - 1 if max_bytes is None else max_bytes
+        if image.size > SLOW or 24 * limit > AVIF_BITS * image.size:
+            return data
+        stream, decoded = avif_stream(image, limit) or (None, None)
+        if stream is None:
+            return data
+        if fits and image_psnr(image, decoded) < (quality or image_psnr(image, self.decode(data))):
+            return data
+        return stream
 
     def estimate(self, image, max_bytes):
         """Estimates how good an image will be in so many bytes, without compressing all of a large one.

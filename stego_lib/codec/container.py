@@ -3,7 +3,8 @@
     kind  height  width  (content  (index  fingerprint))  check  payload
     1     2       2      (2        (2      2))            2      the rest, in bytes
 
-`content` is a checksum of what the payload decodes to, latents or the pixels of a JPEG file, whose decoders differ; the
+`content` is a checksum of what the payload decodes to, latents or the pixels of a JPEG or AVIF file, whose decoders
+differ; the
 pixels of a WebP file cannot. `index` is that of the step and `fingerprint` that of the weights; latents alone have
 them. `check` is a checksum of all else.
 """
@@ -19,10 +20,12 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-LATENTS, WEBP, JPEG = KINDS = (1, 2, 3)
+from stego_lib.codec.avif import best_avif, decode_avif
+
+LATENTS, WEBP, JPEG, AVIF = KINDS = (1, 2, 3, 4)
 READERS = {WEBP: WebPImageFile, JPEG: JpegImageFile}
 HEAD = "<BHH"
-MORE = {LATENTS: "<HHH", WEBP: "", JPEG: "<H"}  # what follows the head
+MORE = {LATENTS: "<HHH", WEBP: "", JPEG: "<H", AVIF: "<H"}  # what follows the head
 CHECK = "<H"
 OVERHEAD = sum(map(struct.calcsize, (HEAD, MORE[LATENTS], CHECK)))  # bytes of a stream of latents before the payload
 MAX_SIDE = 2**16 - 1
@@ -45,7 +48,7 @@ class Stream(NamedTuple):
 
 def pack(stream):
     """Makes bytes of a `Stream`."""
-    more = {LATENTS: stream[4:], JPEG: stream[4:5]}.get(stream.kind, ())
+    more = {LATENTS: stream[4:], JPEG: stream[4:5], AVIF: stream[4:5]}.get(stream.kind, ())
     head = struct.pack(HEAD, *stream[:3]) + struct.pack(MORE.get(stream.kind, ""), *more)
     return head + struct.pack(CHECK, binascii.crc_hqx(head + stream.payload, 0)) + stream.payload
 
@@ -116,11 +119,29 @@ def lossless(image, max_bytes, *, jpeg=None):
     return min((data for data in candidates if len(data) <= max_bytes), key=len, default=None)
 
 
+def avif_stream(image, max_bytes):
+    """Makes the best stream of so many bytes that is an AVIF file.
+
+    Args:
+        image: uint8 array of shape `(height, width, 3)`.
+        max_bytes: The most bytes.
+
+    Returns:
+        The stream, bytes, and the image that comes out of it; `None` if that takes more bytes.
+    """
+    overhead = sum(map(struct.calcsize, (HEAD, MORE[AVIF], CHECK)))
+    found = best_avif(image, max_bytes - overhead)
+    if found is None:
+        return None
+    file, decoded = found
+    return pack(Stream(AVIF, *image.shape[:2], file, checksum(decoded))), decoded
+
+
 def decode_file(stream):
     """Decodes a stream that is the file of another format.
 
     Args:
-        stream: `Stream`, WebP or JPEG.
+        stream: `Stream`, WebP, JPEG or AVIF.
 
     Returns:
         uint8 array of shape `(height, width, 3)`.
@@ -134,13 +155,16 @@ def decode_file(stream):
         expected = width - 1 | (height - 1) << 14
         if not _fits_into_webp(height, width) or payload[12:16] != b"VP8L" or sides & 2**28 - 1 != expected:
             raise ValueError(DAMAGED)
-    image = _decoded(payload, stream.kind, (width, height))
+    if stream.kind == AVIF:
+        image = decode_avif(payload, height, width)
+    else:
+        image = _decoded(payload, stream.kind, (width, height))
     if image is None:
         raise ValueError(DAMAGED)
-    if stream.kind == JPEG and checksum(image) != stream.content_check:
+    if stream.kind != WEBP and checksum(image) != stream.content_check:
         raise ValueError(
-            "The stream is whole, but the JPEG decoder of this machine gives other pixels than that of the machine "
-            "where it was made. Decode it with another version of Pillow."
+            f"The stream is whole, but the {'AVIF' if stream.kind == AVIF else 'JPEG'} decoder of this machine gives "
+            "other pixels than that of the machine where it was made. Decode it with another version of Pillow."
         )
     return image
 

@@ -43,7 +43,7 @@ class FixedPointConv2D(keras.layers.Layer):
     product is a multiple of 1/256, and their sum stays below 2^15: it is exact in float32, whatever the order in which
     a backend adds. Half a unit of that grid in the bias keeps sums off the ties of the rounding that follows, so that
     even an approximate convolution (Winograd, TF32) is rounded to the same integer. In training, rounding passes
-    gradients straight through.
+    gradients straight through. A layer that is not trainable takes its weights as they are: they must be on that grid.
 
     Args:
         filters: Number of output channels.
@@ -80,12 +80,14 @@ class FixedPointConv2D(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
     def call(self, inputs):
-        kernel = straight_through_round(self.kernel * KERNEL_GRID) / KERNEL_GRID
-        bias = (straight_through_round(self.bias * (UNIT * KERNEL_GRID)) + 0.5) / KERNEL_GRID
-        sums = ops.conv(inputs, kernel, padding="same") + bias
+        rounded, kernel, bias = ops.round, self.kernel, self.bias * UNIT
+        if self.trainable:
+            rounded = straight_through_round
+            kernel, bias = (rounded(weight * KERNEL_GRID) / KERNEL_GRID for weight in (kernel, bias))
+        sums = ops.conv(inputs, kernel, padding="same") + (bias + 0.5 / KERNEL_GRID)
         if self.activation is None:
             return sums
-        return ops.clip(straight_through_round(sums), 0 if self.activation == "relu" else -LIMIT, LIMIT)
+        return ops.clip(rounded(sums), 0 if self.activation == "relu" else -LIMIT, LIMIT)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
@@ -100,7 +102,7 @@ class FixedPointConv2D(keras.layers.Layer):
         }
 
 
-def check_exactness(kernel, shape):
+class Exactness:
     """Makes sure that this machine and backend convolve in float32, and not in less behind the scenes.
 
     A convolution is computed as the networks compute theirs, with a kernel of theirs and the largest activations, and
@@ -108,28 +110,43 @@ def check_exactness(kernel, shape):
 
     Args:
         kernel: int16 array of shape `(3, 3, channels, filters)`, in units of 1/256.
-        shape: Batch, height and width of the windows that are computed.
-
-    Raises:
-        RuntimeError: If it is not exact: streams could not be read elsewhere.
     """
-    generator = np.random.default_rng(0)
-    channels, filters = kernel.shape[2:]
-    activations = generator.integers(-LIMIT, LIMIT + 1, (*shape, channels))
-    bias = generator.integers(-9999, 9999, filters)
-    inputs = keras.Input((None, None, channels), dtype="float32")
-    network = keras.Model(inputs, FixedPointConv2D(filters, 3, None)(inputs))
-    network.set_weights([kernel / np.float32(KERNEL_GRID), bias / np.float32(KERNEL_GRID * UNIT)])
-    network.compile(jit_compile=jit_compile())
-    padded = np.pad(activations, ((0, 0), (1, 1), (1, 1), (0, 0))).astype("float64")
-    height, width = shape[1:]
-    sums = sum(
-        padded[:, row : row + height, column : column + width] @ kernel[row, column].astype("float64")
-        for row in range(3)
-        for column in range(3)
-    )
-    if not np.array_equal(network.predict_on_batch(activations.astype("float32")), (sums + bias + 0.5) / KERNEL_GRID):
-        raise RuntimeError(
-            "This machine does not convolve in float32, and could not read what others have written: switch bfloat16, "
-            "TF32 and the like off for the codec."
+
+    def __init__(self, kernel):
+        channels, filters = kernel.shape[2:]
+        self._kernel, self._exact_shapes = kernel, set()
+        self._bias = np.random.default_rng(1).integers(-9999, 9999, filters)
+        inputs = keras.Input((None, None, channels), dtype="float32")
+        self._network = keras.Model(inputs, FixedPointConv2D(filters, 3, None)(inputs))
+        weights = [kernel / np.float32(KERNEL_GRID), self._bias / np.float32(KERNEL_GRID * UNIT)]
+        self._network.set_weights(weights)
+        self._network.trainable = False
+        self._network.compile(jit_compile=jit_compile())
+
+    def check(self, shape):
+        """Checks windows of one shape, once.
+
+        Args:
+            shape: Batch, height and width of the windows that are computed.
+
+        Raises:
+            RuntimeError: If it is not exact: streams could not be read elsewhere.
+        """
+        if shape in self._exact_shapes:
+            return
+        channels = self._kernel.shape[2]
+        activations = np.random.default_rng(0).integers(-LIMIT, LIMIT + 1, (*shape, channels))
+        padded = np.pad(activations, ((0, 0), (1, 1), (1, 1), (0, 0))).astype("float64")
+        height, width = shape[1:]
+        sums = sum(
+            padded[:, row : row + height, column : column + width] @ self._kernel[row, column].astype("float64")
+            for row in range(3)
+            for column in range(3)
         )
+        computed = self._network.predict_on_batch(activations.astype("float32"))
+        if not np.array_equal(computed, (sums + self._bias + 0.5) / KERNEL_GRID):
+            raise RuntimeError(
+                "This machine does not convolve in float32, and could not read what others have written: switch "
+                "bfloat16, TF32 and the like off for the codec."
+            )
+        self._exact_shapes.add(shape)

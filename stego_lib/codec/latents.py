@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stego_lib.codec.entropy import FRACTIONS, LEVELS, LEVELS_PER_OCTAVE, SCALES, RangeDecoder, RangeEncoder, Tables
-from stego_lib.codec.fixed_point import KERNEL_GRID, UNIT, check_exactness
+from stego_lib.codec.fixed_point import KERNEL_GRID, UNIT, Exactness
 from stego_lib.codec.networks import ContextModel, build_synthesis
 from stego_lib.codec.passes import PADDING, run_passes
 from stego_lib.codec.scaling import OCTAVES_PER_UNIT, PER_OCTAVE, SCALE_ORIGIN, SHIFT, STEPS, Scaling, integer_scaling
@@ -61,8 +61,8 @@ class LatentCodec:
         self.synthesis.set_weights(weights)
         # Finer ones could make values that do not fit into 16 bits.
         self.finest = int(np.searchsorted(STEPS, self.transform.largest_latent() / LARGEST_VALUE))
-        self._kernel = content["stage_1_2"] if "stage_1_2" in content else content["coarse_0_2"]
-        self._lock, self._exact_shapes = threading.Lock(), set()
+        self._exactness = Exactness(content["stage_1_2"] if "stage_1_2" in content else content["coarse_0_2"])
+        self._lock = threading.Lock()
         for network in (*self.context.networks, self.synthesis):
             network.compile(jit_compile=jit_compile())
 
@@ -215,7 +215,7 @@ class LatentCodec:
             windows = iter(windows)
             joined = [np.concatenate([next(windows) for _ in arrays], -1, dtype="float32") for arrays in inputs]
             with self._lock:
-                self._check_exactness(joined[0].shape[:3])
+                self._exactness.check(joined[0].shape[:3])
                 outputs = network.predict_on_batch(joined)
             return [outputs[0].astype("int16"), outputs[1]] if isinstance(outputs, list) else [outputs]
 
@@ -227,11 +227,6 @@ class LatentCodec:
             batch_size=self._batch_size,
         )
         return (*state, parameters) if state else parameters
-
-    def _check_exactness(self, shape):
-        if shape not in self._exact_shapes:
-            check_exactness(self._kernel, shape)
-            self._exact_shapes.add(shape)
 
     def _refined(self, values, index, finish):
         def refined(values):

@@ -47,7 +47,7 @@ class ContextModel:
         }
 
     def set_fixed_point(self, content):
-        """Sets kernels and biases.
+        """Sets kernels and biases, which are not trained any more.
 
         Args:
             content: Dictionary that has what `fixed_point` returns.
@@ -57,6 +57,7 @@ class ContextModel:
         """
         for network in self.networks:
             names = [f"{network.name}_{number}" for number in range(len(network.weights))]
+            network.trainable = False
             network.set_weights([content[name] / np.float32(_unit(content[name])) for name in names])
             for kernel, bias in zip(names[::2], names[1::2], strict=True):
                 largest = LIMIT * np.abs(content[kernel].astype("int64")).sum((0, 1, 2)) + np.abs(content[bias])

@@ -6,9 +6,11 @@ import imagecodecs
 import numpy as np
 
 from stego_lib.hiding.filling import capacity_bytes, embed, extract_body, extract_header, nearest_values
+from stego_lib.images import image_psnr
 
 LENGTH = 4  # bytes that say how long the file is
 PLACES = bytes(32)  # seed of the places of its bytes: without a key
+SUBSAMPLED = 3  # bits a pixel below which AVIF is tried with subsampled colours, too; above, it never is better
 
 
 def lsb_hide(cover, secret, bits, adjust=True):
@@ -91,7 +93,7 @@ def codec_reveal(stego, bits, decode):
 
 
 def avif(image, max_bytes, speed=2):
-    """Compresses an image to AVIF without subsampling of colours, at the highest quality that fits.
+    """Compresses an image to AVIF, with or without subsampling of colours, whichever is better in the bytes.
 
     Args:
         image: uint8 array of shape `(height, width, 3)`.
@@ -102,10 +104,21 @@ def avif(image, max_bytes, speed=2):
         The file's bytes and the decoded image, or `None` if no quality fits.
     """
 
-    def encoded(level):  # 100 is lossless
-        return imagecodecs.avif_encode(image, level=level, speed=speed, pixelformat="444", numthreads=2)
+    def best(sampling):
+        def encoded(level):  # 100 is lossless
+            return _avif_file(image.tobytes(), image.shape, level, speed=speed, sampling=sampling)
 
-    return _best(encoded, range(101), max_bytes, imagecodecs.avif_decode)
+        return _best(encoded, range(101), max_bytes, imagecodecs.avif_decode)
+
+    samplings = ("444", "420") if 8 * max_bytes < SUBSAMPLED * image.shape[0] * image.shape[1] else ("444",)
+    fitting = [compressed for compressed in map(best, samplings) if compressed is not None]
+    return max(fitting, key=lambda compressed: image_psnr(image, compressed[1]), default=None)
+
+
+@functools.lru_cache(512)  # other numbers of bytes ask for many of the same files
+def _avif_file(samples, shape, level, *, speed, sampling):
+    image = np.frombuffer(samples, "uint8").reshape(shape)
+    return imagecodecs.avif_encode(image, level=level, speed=speed, pixelformat=sampling, numthreads=2)
 
 
 def jpegxl(image, max_bytes, effort=7):

@@ -20,7 +20,8 @@ from stego_lib.evaluation.baselines import (
 from stego_lib.evaluation.compression import EQUAL
 from stego_lib.evaluation.disturbances import DISTURBANCES
 from stego_lib.evaluation.quality import Method, joint_methods, measure, through_png
-from stego_lib.hiding.stego import BITS, CapacityError, hide, reveal
+from stego_lib.hiding.capacity import BITS, CapacityError
+from stego_lib.hiding.stego import hide, reveal
 from stego_lib.images import image_psnr
 
 CODECS = {
@@ -29,14 +30,16 @@ CODECS = {
     "JPEG 2000": (jpeg2000, imagecodecs.jpeg2k_decode),
     "WebP": (webp, imagecodecs.webp_decode),
 }
+RATES = (0.2, 0.4, *BITS)  # bits a sample
+SURVIVED = 75  # JPEG quality
 FAMILIES = ("hide", "joint modular", "joint residual", *CODECS, "LSB", "plain LSB")
 
 
-def all_methods(bits=BITS):
+def all_methods(bits=RATES):
     """Collects all ways to hide: `stego_lib.hide`, joint autoencoders, files of image codecs in low bits, and LSB.
 
     Args:
-        bits: Bits of every sample, for the methods that have a choice. Defaults to `(1, 2, 3, 4)`.
+        bits: Bits a sample, for the methods that have a choice; fractions are only for `hide`. Defaults to `RATES`.
 
     Returns:
         Dictionary of `Method`, named by family, one of `FAMILIES`, and setting: `"AVIF, 2 bits"`, `"joint modular,
@@ -44,7 +47,10 @@ def all_methods(bits=BITS):
     """
     methods = {}
     for rate in bits:
-        setting = f"{rate} bit{'s' * (rate > 1)}"
+        setting = f"{rate} bit{'s' * (rate != 1)}"
+        methods[f"hide, {setting}"] = Method(functools.partial(_hide, bits=rate), reveal)
+        if isinstance(rate, float):
+            continue
         plain = {"adjust": False}, {"midpoint": False}
         for family, (options, choices) in {"LSB": ({}, {}), "plain LSB": plain}.items():
             methods[f"{family}, {setting}"] = Method(
@@ -55,7 +61,7 @@ def all_methods(bits=BITS):
                 functools.partial(codec_hide, bits=rate, compress=compress),
                 functools.partial(codec_reveal, bits=rate, decode=decode),
             )
-        methods[f"hide, {setting}"] = Method(functools.partial(_hide, bits=rate), reveal)
+    methods[f"hide, survives JPEG {SURVIVED}"] = Method(functools.partial(_hide, survive=SURVIVED), reveal)
     return dict(sorted((methods | joint_methods()).items(), key=lambda item: FAMILIES.index(item[0].split(",")[0])))
 
 
@@ -161,10 +167,10 @@ def disturbance_table(left):
     return "\n".join(lines)
 
 
-def _hide(cover, secret, bits):
+def _hide(cover, secret, **how):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a secret will come back poorly is what is measured
         try:
-            return hide(cover, secret, bits=bits)
+            return hide(cover, secret, **how)
         except CapacityError:
             return None

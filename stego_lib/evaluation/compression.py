@@ -13,8 +13,9 @@ from stego_lib.codec.codec import TooFewBytesError
 from stego_lib.evaluation.baselines import avif, jpegxl
 from stego_lib.hiding.stego import hide_file, reveal_file
 from stego_lib.images import image_psnr, write_image
+from stego_lib.metrics import ssim
 
-ENVELOPE = 64  # bytes that hiding needs beside the stream
+BITS_PER_PIXEL = (0.1, 0.15, 0.25, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 6, 9)
 EQUAL = 68.0  # dB, the most that counts in a mean: one grey level wrong in a hundred samples
 
 
@@ -39,41 +40,45 @@ def compressors(codec):
     return {"stego_lib": ours, "AVIF": avif, "JPEG XL": jpegxl}
 
 
-def rate_distortion(images, codecs, bits=(1, 2, 3)):
-    """Measures what is left of images in the room that a cover offers: real bytes, decoded, 8-bit RGB.
+def rate_distortion(images, codecs, bits_per_pixel=BITS_PER_PIXEL):
+    """Measures what is left of images in a number of bytes: real bytes, decoded, 8-bit RGB.
 
     Args:
-        images: List of uint8 arrays of shape `(height, width, 3)`.
+        images: List of uint8 arrays of shape `(height, width, 3)`, at least 11x11.
         codecs: Dictionary returned by `compressors`.
-        bits: Numbers of bits per sample; `bits * samples / 8 - 64` bytes may be used. Defaults to `(1, 2, 3)`.
+        bits_per_pixel: Numbers; `bits * pixels / 8` bytes may be used. Defaults to 0.1 to 9; 3 is one bit a sample.
 
     Returns:
-        Dictionary of arrays of shape `(images, len(bits))`, PSNR in dB, higher is better, at most 68, which is as good
-        as equal; NaN where nothing fits.
+        Dictionary of arrays of shape `(images, len(bits_per_pixel), 2)`: PSNR in dB, at most 68, which is as good as
+        equal, and SSIM, both higher is better; NaN where nothing fits.
     """
-    result = {name: np.full((len(images), len(bits)), np.nan) for name in codecs}
+    result = {name: np.full((len(images), len(bits_per_pixel), 2), np.nan) for name in codecs}
     for number, image in enumerate(tqdm(images, desc="Compressing", disable=None)):
         for name, compress in codecs.items():
-            for column, rate in enumerate(bits):
-                compressed = compress(image, int(rate * image.size / 8) - ENVELOPE)
+            for column, rate in enumerate(bits_per_pixel):
+                compressed = compress(image, int(rate * image.size / 24))
                 if compressed is not None:
-                    result[name][number, column] = min(image_psnr(image, compressed[1]), EQUAL)
+                    result[name][number, column] = _quality(image, compressed[1])
     return result
 
 
-def quality_table(measured, bits=(1, 2, 3)):
-    """Puts means and worst values of `rate_distortion` into a Markdown table.
+def quality_table(measured, bits_per_pixel=BITS_PER_PIXEL):
+    """Puts means and worst PSNR of `rate_distortion` into a Markdown table.
 
     Args:
         measured: Dictionary returned by `rate_distortion`.
-        bits: The bits per sample that were measured. Defaults to `(1, 2, 3)`.
+        bits_per_pixel: The bits per pixel that were measured. Defaults to 0.1 to 9.
 
     Returns:
-        String.
+        String; a codec has no number where one of the images did not fit.
     """
-    lines = ["| bits a sample | " + " | ".join(measured) + " |", "| --- |" + " --- |" * len(measured)]
-    for column, rate in enumerate(bits):
-        cells = [f"{values[:, column].mean():.2f} ({values[:, column].min():.1f})" for values in measured.values()]
+    lines = ["| bits a pixel | " + " | ".join(measured) + " |", "| --- |" + " --- |" * len(measured)]
+    for column, rate in enumerate(bits_per_pixel):
+        cells = []
+        for values in measured.values():
+            psnr, ssim = values[:, column].T
+            fits = not np.isnan(psnr).any()
+            cells.append(f"{psnr.mean():.2f} ({psnr.min():.1f}) / {ssim.mean():.4f}" if fits else "")
         lines.append(f"| {rate} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -121,6 +126,10 @@ def speed_table(photograph, codec, megapixels=(0.25, 1, 4, 12), bits=2):
             cells.append(f"{encoding:.1f} s / {decoding:.1f} s")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _quality(image, decoded):
+    return min(image_psnr(image, decoded), EQUAL), float(ssim(image[None], decoded[None])[0])
 
 
 def _mirrored(photograph, megapixels):

@@ -1,6 +1,7 @@
 """How detectable each way to hide is: detectors trained on it, and tested on other photographs."""
 
 import functools
+import itertools
 import os
 
 import numpy as np
@@ -9,11 +10,13 @@ from tqdm.auto import tqdm
 
 from stego_lib.evaluation.disturbances import noise
 from stego_lib.evaluation.quality import joint_methods
+from stego_lib.evaluation.simulation import EMBEDDINGS, draw_changes
 from stego_lib.evaluation.steganalysis import DETECTORS
 from stego_lib.hiding.filling import capacity_bytes, embed, nearest_values
 from stego_lib.hiding.payload import HEADER
 from stego_lib.models import PRETRAINED
 
+RATES = (0.4, 0.2, 0.1, 0.05, 0.02, 0.01)  # bits a sample
 SHARES = (1.0, 0.5, 0.2, 0.1, 0.05)  # of the room of one bit a sample
 
 
@@ -83,6 +86,31 @@ def all_embeddings(shares=SHARES, bits=(2, 3, 4), pretrained=PRETRAINED):
     return embeddings | {name: method.hide for name, method in joint_methods(pretrained).items()}
 
 
+def rate_name(embedding, rate):
+    """Names a row of `rate_embeddings`."""
+    return f"{embedding}, {rate:g} bits a sample"
+
+
+def rate_embeddings(rates=RATES):
+    """Collects uniform and adaptive embedding at several rates.
+
+    Args:
+        rates: Bits a sample. Defaults to `RATES`.
+
+    Returns:
+        Dictionary of functions from cover and secret to a stego image.
+    """
+    return {
+        rate_name(name, rate): functools.partial(_simulate, probabilities=probabilities, rate=rate)
+        for name, probabilities in EMBEDDINGS.items()
+        for rate in rates
+    }
+
+
+def _simulate(cover, secret, probabilities, rate):
+    return draw_changes(cover, probabilities(cover, rate), np.random.default_rng())
+
+
 def detect(embeddings, covers, secrets, image_sizes=(64, 256), seed=0, detectors=DETECTORS):
     """Trains every detector on every embedding with half of the photographs, and tests it on the other half.
 
@@ -90,7 +118,7 @@ def detect(embeddings, covers, secrets, image_sizes=(64, 256), seed=0, detectors
         embeddings: Dictionary returned by `all_embeddings`.
         covers: uint8 array of shape `(number, height, width, 3)`, every one of another photograph.
         secrets: uint8 array of the same shape.
-        image_sizes: The detectors see so many pixels from the middle, a side each. Defaults to `(64, 256)`.
+        image_sizes: Covers are so many pixels from the middle, a side each. Defaults to `(64, 256)`.
         seed: Of detectors and of the shuffled labels. Defaults to `0`.
         detectors: Dictionary of `Detector`. Defaults to `DETECTORS`.
 
@@ -101,27 +129,40 @@ def detect(embeddings, covers, secrets, image_sizes=(64, 256), seed=0, detectors
         chance.
     """
     half = len(covers) // 2
-    sizes = [size for size in image_sizes if size <= min(covers.shape[1:3])]
-    looked = {(name, size): _look(detectors[name], covers, size) for name in detectors for size in sizes}
-    result = {}
     drawn = np.random.default_rng(seed).random(len(covers)) < 0.5
-    for name in tqdm([*embeddings, "labels shuffled"], desc="Detecting", disable=None):
-        embedding = embeddings.get(name, next(iter(embeddings.values())))
-        stego = np.stack([embedding(cover, secret) for cover, secret in zip(covers, secrets, strict=True)])
-        result[name] = {}
-        for (detector, size), negative in looked.items():
-            positive = _look(detectors[detector], stego, size)
-            if name not in embeddings:
-                swap = drawn.reshape(-1, *[1] * (negative.ndim - 1))
-                negative, positive = np.where(swap, positive, negative), np.where(swap, negative, positive)
-            scores = detectors[detector].learn(negative[:half], positive[:half], seed=seed)
-            result[name][detector, size] = np.stack([scores(negative[half:]), scores(positive[half:])])
+    result = {name: {} for name in [*embeddings, "labels shuffled"]}
+    for size in (size for size in image_sizes if size <= min(covers.shape[1:3])):
+        pairs = list(zip(middle(covers, size), middle(secrets, size), strict=True))
+        looked = {name: _look(detector, [cover for cover, _ in pairs]) for name, detector in detectors.items()}
+        for name in tqdm(result, desc=f"Detecting, {size}x{size}", disable=None):
+            embedding = embeddings.get(name, next(iter(embeddings.values())))
+            stegos = [embedding(cover, secret) for cover, secret in pairs]
+            for detector, negative in looked.items():
+                positive = _look(detectors[detector], stegos)
+                if name not in embeddings:
+                    swap = drawn.reshape(-1, *[1] * (negative.ndim - 1))
+                    negative, positive = np.where(swap, positive, negative), np.where(swap, negative, positive)
+                scores = detectors[detector].learn(negative[:half], positive[:half], seed=seed)
+                result[name][detector, size] = np.stack([scores(negative[half:]), scores(positive[half:])])
     return result
 
 
-def _look(detector, images, size):
+def middle(images, size):
+    """Cuts squares out of the middle of images.
+
+    Args:
+        images: Array of shape `(number, height, width, channels)`.
+        size: Side of the squares.
+
+    Returns:
+        View of shape `(number, size, size, channels)`.
+    """
     top, left = (images.shape[1] - size) // 2, (images.shape[2] - size) // 2
-    return np.stack(list(map(detector.look, images[:, top : top + size, left : left + size])))
+    return images[:, top : top + size, left : left + size]
+
+
+def _look(detector, images):
+    return np.stack(list(map(detector.look, images)))
 
 
 def detectability(scores, seed=0, resamples=500):
@@ -153,13 +194,35 @@ def detection_table(result):
     Returns:
         String: area under the ROC curve, its 95 % confidence interval, and P_E.
     """
-    columns = next(iter(result.values()))
+    columns = list(dict.fromkeys(column for scores in result.values() for column in scores))
     head = " | ".join(f"{detector}, {size}x{size}" for detector, size in columns)
     lines = [f"| embedding | {head} |", "| --- |" + " --- |" * len(columns)]
-    for name, scores_of_detectors in result.items():
-        cells = []
-        for scores in scores_of_detectors.values():
-            area, (low, high), error = detectability(scores)
-            cells.append(f"{area:.3f} ({low:.2f} to {high:.2f}), {error:.2f}")
+    for name, scores in result.items():
+        cells = [_cell(scores[column]) if column in scores else "" for column in columns]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _cell(scores):
+    area, (low, high), error = detectability(scores)
+    return f"{area:.3f} ({low:.2f} to {high:.2f}), {error:.2f}"
+
+
+def detectability_csv(result, rates=RATES):
+    """Tells what the strongest detector found, as a CSV file.
+
+    Args:
+        result: Dictionary returned by `detect`.
+        rates: Those of `rate_embeddings` in the result. Defaults to `RATES`.
+
+    Returns:
+        String with a line for every embedding, rate in bits a sample, and side of the cover in pixels, in the columns
+        `embedding`, `rate`, `side` and `auc`, the largest area under the ROC curve.
+    """
+    lines = ["embedding,rate,side,auc"]
+    for embedding, rate in itertools.product(EMBEDDINGS, rates):
+        areas = {}
+        for (_, side), scores in result[rate_name(embedding, rate)].items():
+            areas[side] = max(areas.get(side, 0), roc_auc_score(np.repeat([0, 1], scores.shape[1]), scores.ravel()))
+        lines += [f"{embedding},{rate:g},{side},{area:.3f}" for side, area in areas.items()]
+    return "\n".join(lines) + "\n"

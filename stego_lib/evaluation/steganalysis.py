@@ -1,17 +1,23 @@
 """Detectors: two that estimate how much was embedded by LSB replacement, and two that learn from examples."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics import make_scorer, roc_auc_score
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from stego_lib.data import augment
 from stego_lib.devices import jit_compile
+from stego_lib.evaluation.rich_model import rich_features
 
+PENALTIES = 10.0 ** np.arange(-7, 1)
 RANGE = 3  # differences of neighbours that SPAM looks at, from -3 to 3
 
 
@@ -152,6 +158,33 @@ def linear_discriminant(covers, stegos, seed=0):
     return model.decision_function
 
 
+def regularized_discriminant(covers, stegos, seed=0):
+    """Trains a linear discriminant for more features than images: ridge regression of the label.
+
+    Features are frequencies; their square roots are used, of which rare and frequent ones vary alike. The strength of
+    the penalty is chosen by cross-validation that keeps a cover and its stego image together.
+
+    Args:
+        covers: Features of covers, array of shape `(number, features)`, 0 or more.
+        stegos: Features of their stego images, array of the same shape.
+        seed: Not used: nothing is random.
+
+    Returns:
+        Function from an array of features to scores, higher for stego images.
+
+    Reference:
+        [Cogranne, Sedighi, Fridrich and Pevny, 2015](https://doi.org/10.1109/WIFS.2015.7368597)
+    """
+    scaler = StandardScaler()
+    features = scaler.fit_transform(np.sqrt(np.concatenate([covers, stegos])))
+    labels, photographs = np.repeat([-1.0, 1.0], len(covers)), np.tile(np.arange(len(covers)), 2)
+    ridge = KernelRidge(kernel="precomputed")  # with products of images, which are fewer than the features
+    search = GridSearchCV(ridge, {"alpha": PENALTIES}, scoring=make_scorer(roc_auc_score), cv=GroupKFold(5))
+    search.fit(features @ features.T / features.shape[1], labels, groups=photographs)
+    weights = features.T @ search.best_estimator_.dual_coef_
+    return lambda images: scaler.transform(np.sqrt(images)) @ weights
+
+
 def build_detector():
     """Builds a small convolutional detector whose first layer is a fixed bank of high-pass filters.
 
@@ -252,5 +285,6 @@ DETECTORS = {
     "SPA": Detector(sample_pair_analysis, _nothing_learned),
     "RS": Detector(rs_analysis, _nothing_learned),
     "SPAM": Detector(spam_features, linear_discriminant),
+    "SRM": Detector(functools.partial(rich_features, complete=False), regularized_discriminant),
     "CNN": Detector(np.asarray, convolutional_detector),
 }

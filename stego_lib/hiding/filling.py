@@ -7,8 +7,9 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 
+from stego_lib.hiding.keyed_order import EVERYBODY
+
 CHUNK = 2**20  # digits at once, a multiple of 8
-EVERYBODY = bytes(32)  # the seed of places that need no key
 
 
 def capacity_bytes(shape, header, *, bits):

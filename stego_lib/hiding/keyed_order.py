@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from stego_lib.compilation import compiled
 
 KEYSTREAM = 2**20  # random numbers at once
+EVERYBODY = bytes(32)  # the seed of places that need no key
 
 
 def keyed_order(size, seed, *, count=None):

@@ -1,191 +1,232 @@
-"""Many photographs at once: the pairs of a CSV file, in several processes, resumable."""
+"""Many photographs at once: the rows of a CSV file, in several processes or on several machines, resumable."""
 
-import csv
-import io
-import multiprocessing
-import os
-import signal
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+import sys
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from stego_lib.paths import sentence, write_file
-from stego_lib.threads import num_threads
+from stego_lib.hiding.places import absolute, at_hand, existing
+from stego_lib.hiding.tables import check_outputs, column_names, read_list, read_report, write_report
+from stego_lib.hiding.workers import ATTEMPTS, run_tasks
+from stego_lib.paths import sentence
 
-COLUMNS = ("cover", "secret", "output")
-MEASURED = ("bits", "num_bytes", "cover_psnr", "secret_psnr")
-REPORTED = (*COLUMNS, "status", *MEASURED, "message")
-WORKER = {  # one thread, and no GPU: they would fight for its memory
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "CUDA_VISIBLE_DEVICES": "",
-    "JAX_PLATFORMS": "cpu",
-}
+PAIR = ("cover", "secret", "output")
+MEASURED = ("bits", "num_bytes", "changed", "cover_psnr", "secret_psnr")
+HIDE_REPORT = (*PAIR, "status", *MEASURED, "message")
+STEGO = ("stego", "output")
+SIZE = ("width", "height")
+REVEAL_REPORT = (*STEGO, "status", *SIZE, "message")
+OFTEN = 10  # seconds between two reports
 
 
-def hide_many(pairs, passphrase=None, *, bits=None, quality=None, processes=None, report=None):
+@dataclass(frozen=True)
+class _Options:
+    """What a worker is told; a passphrase is in no log and on no dashboard."""
+
+    passphrase: str | None = field(repr=False)
+    hiding: dict = field(default_factory=dict)
+
+
+def hide_many(
+    pairs, passphrase=None, *, bits=None, quality=None, find_at_most=None, processes=None, scheduler=None, report=None
+):
     """Hides every secret of a list in its cover; a pair that fails does not stop the others.
 
-    Stego images that exist are left as they are: the same call again finishes an interrupted run. Where a process is
-    killed, perhaps because memory was short, half as many processes go on; a process that is killed alone costs the
-    pair it worked on. A script that calls this function has to be guarded by `if __name__ == "__main__":`, as the
-    processes are spawned.
+    Stego images that exist are left as they are: the same call again finishes an interrupted run. A pair whose process
+    is killed, perhaps because memory was short, is hidden again by another one, up to three times. Needs
+    `pip install "stego-lib[many]"`.
 
     Args:
         pairs: Path of a CSV file with the columns `cover`, `secret` and `output`, in any order and case: paths,
-            relative to its folder. Folders for the outputs are made. Empty rows and spaces around values are ignored.
+            relative to its folder, or addresses that fsspec knows, such as `s3://bucket/name.png`. Folders for the
+            outputs are made. Empty rows and spaces around values are ignored.
         passphrase: As of `hide`, the same for all; every image gets a key of its own nevertheless.
         bits: As of `hide`.
         quality: As of `hide`.
-        processes: How many work at once, each with 1 GB of memory, 1.5 GB for 12 megapixels. Defaults to `None`, one
-            for every CPU.
+        find_at_most: As of `hide`.
+        processes: How many work at once, each with an equal part of the memory: 1 GB is enough, 1.5 GB for 12
+            megapixels. Defaults to `None`, one for every CPU for which there are 1.5 GB.
+        scheduler: Address of a scheduler of `dask.distributed` whose workers do it, in place of processes of this
+            machine. They must have this library, and find the files under the same names. Whoever can read the
+            connection reads the passphrase, unless it is a `tls://` one. Defaults to `None`.
         report: Path of a CSV file that lists the result of every pair; `"pending"` where a run was interrupted before
             the pair. What an earlier report there says of images that exist is kept. Defaults to `None`, no report.
 
     Returns:
         List of dictionaries, one for every row: `cover`, `secret`, `output`, `status` (`"hidden"`, `"exists"` or
-        `"failed"`), `message`, `bits`, `num_bytes`, and `cover_psnr` and `secret_psnr` in dB.
+        `"failed"`), `message`, `bits` a sample, `num_bytes`, `changed`, the fraction of the samples
+        that were changed, and `cover_psnr` and `secret_psnr` in dB.
 
     Raises:
         ValueError: If the list is no CSV file, lists no pairs or lacks a column or a value, two of its rows write the
             same file, or there is a file at `report` that is no report.
-        OSError: If the list cannot be read, or the report not be written.
+        OSError: If the list cannot be read, the report not be written, or there is no scheduler.
     """
-    rows = _read(pairs)
-    earlier = _earlier(report) if report else {}
-    folder = Path(pairs).parent
-    for row in rows:
-        row.update(dict.fromkeys(("message", *MEASURED), ""), status="pending")
-        if (folder / row["output"]).is_file():
-            row.update(earlier.get(tuple(row[column] for column in COLUMNS), {}), status="exists")
-    pending = [row for row in rows if row["status"] == "pending"]
-    how = {"passphrase": passphrase, "bits": bits, "quality": quality}
-    if report:
-        _write(report, rows)  # now, in case it cannot be
-    processes = min(processes or num_threads(), len(pending), 61)  # more than 61 Windows cannot
-    try:
-        while pending:
-            unfinished = _work(pending, folder, processes=processes, how=how)
-            if unfinished and processes == 1:  # it worked on the first of them
-                message = "The process was killed, perhaps because memory was short."
-                unfinished.pop(0).update(status="failed", message=message)
-            pending, processes = unfinished, max(processes // 2, 1)
-    finally:
-        if report:
-            _write(report, rows)
-    return rows
+    rows, folder = list(read_list(pairs, PAIR).values()), Path(pairs).parent
+    earlier = read_report(report, HIDE_REPORT, "hide-many") if report else []
+    options = _Options(passphrase, {"bits": bits, "quality": quality, "find_at_most": find_at_most})
+    resources = {"processes": processes, "scheduler": scheduler}
+    return _run(_hide_one, rows, folder, options, names=HIDE_REPORT, earlier=earlier, report=report, **resources)
 
 
-def _write(report, rows):
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, REPORTED)
-    writer.writeheader()
-    writer.writerows(rows)
-    write_file(report, text.getvalue().encode(), overwrite=True)
+def reveal_many(stegos, passphrase=None, *, output=None, processes=None, scheduler=None, report=None):
+    """Reveals what is hidden in every stego image of a list; an image that fails does not stop the others.
+
+    As of `hide_many`: resumable, in several processes or on several machines.
+
+    Args:
+        stegos: Path of a CSV file with the columns `stego` and `output`: paths, relative to its folder, or addresses.
+            Or, with `output`, a list or report of `hide_many`, whose outputs are the stego images.
+        passphrase: As of `reveal`, the same for all.
+        output: Path of a folder, or its address, for the revealed photographs of a list of `hide_many`: under the name
+            that the stego image has in the list, as a PNG. Defaults to `None`, the list says it.
+        processes: As of `hide_many`.
+        scheduler: As of `hide_many`.
+        report: As of `hide_many`.
+
+    Returns:
+        List of dictionaries, one for every row: `stego`, `output`, `status` (`"revealed"`, `"exists"`, `"nothing"`
+        where nothing is hidden, or with another passphrase, or `"failed"`), `message`, `width` and `height`.
+
+    Raises:
+        ValueError: If the list is no CSV file, lists nothing or lacks a column or a value, two of its rows write the
+            same file, or there is a file at `report` that is no report.
+        OSError: If the list cannot be read, the report not be written, or there is no scheduler.
+    """
+    rows = _stegos(stegos, output)
+    earlier = read_report(report, REVEAL_REPORT, "reveal-many") if report else []
+    resources = {"processes": processes, "scheduler": scheduler}
+    folder, names = Path(stegos).parent, REVEAL_REPORT
+    return _run(
+        _reveal_one, rows, folder, _Options(passphrase), names=names, earlier=earlier, report=report, **resources
+    )
 
 
-def _work(rows, folder, *, processes, how):
-    """Hides the pairs of rows and fills in the results; returns the rows that remain because a process was killed."""
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin)
-    futures = {}
-    try:
-        for row in rows:
-            paths = [folder / row[column] for column in COLUMNS]
-            futures[pool.submit(_hide_one, paths, how)] = row
-        for future in tqdm(as_completed(futures), total=len(futures), desc="Hiding", unit="pair", disable=None):
-            futures[future].update(future.result())
-    except BrokenProcessPool:
-        return [row for row in rows if row["status"] == "pending"]
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return []
-
-
-def _read(pairs):
-    names, lines = _table(pairs)
-    names = [name.strip().lower() for name in names]
-    missing = [column for column in COLUMNS if column not in names]
-    if missing:
-        for sign, word in (";", "semicolons"), ("\t", "tabs"):
-            if sign in "".join(names):
-                raise ValueError(f"{pairs} has {word} between its columns: save it with commas.")
-        raise ValueError(f"{pairs} needs the columns cover, secret and output; there is no {missing[0]}.")
-    rows = {}
-    for number, values in lines:
-        values = [value.strip() for value in values]
-        if any(values):
-            row = dict(zip(names, values, strict=False))
-            rows[number] = {column: row.get(column, "") for column in COLUMNS}
-    if not rows:
-        raise ValueError(f"{pairs} lists no pairs.")
-    _check(pairs, rows)
+def _stegos(path, output):
+    """The rows of a list for `reveal_many`, whichever kind it is."""
+    if output is None:
+        return list(read_list(path, STEGO).values())
+    if "stego" in (name.strip().lower() for name in column_names(path)):
+        raise ValueError(f"{path} says itself where the revealed photographs go: leave out `output`.")
+    folder = absolute(str(output), Path.cwd()).rstrip("/")
+    rows = {
+        number: {"stego": row["output"], "output": f"{folder}/{_inside(row['output']).with_suffix('.png').as_posix()}"}
+        for number, row in read_list(path, PAIR).items()
+    }
+    check_outputs(path, rows)
     return list(rows.values())
 
 
-def _check(pairs, rows):
-    """Makes sure that no row lacks a value, and none writes what another one reads or writes; rows are by line."""
-    inputs = {os.path.normpath(row[column]) for row in rows.values() for column in COLUMNS[:2]}
-    outputs = {}
-    for number, row in rows.items():
-        if not all(row.values()):
-            raise ValueError(f"{pairs}, line {number}: cover, secret or output is missing.")
-        output = os.path.normpath(row["output"])
-        if output in inputs:
-            raise ValueError(f"{pairs}, line {number}: the output {row['output']} is a cover or a secret of the list.")
-        if output in outputs:
-            raise ValueError(f"{pairs}, lines {outputs[output]} and {number} write the same file, {row['output']}.")
-        outputs[output] = number
+def _inside(path):
+    """What a path adds to the folder that it is relative to; of one that leads elsewhere, the name."""
+    elsewhere = "://" in path or Path(path).is_absolute() or ".." in Path(path).parts
+    return Path(Path(path).name) if elsewhere else Path(path)
 
 
-def _earlier(report):
-    """What a report says of images that were hidden; its folder must be there, which is said before hours of work."""
-    if not Path(report).parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {Path(report).parent} for the report.")
-    if not Path(report).is_file():
-        return {}
-    names, lines = _table(report)
-    if names != list(REPORTED):
-        raise ValueError(f"{report} is not a report of hide-many: choose another file for the report.")
-    rows = [dict(zip(names, values, strict=False)) for _, values in lines if len(values) == len(names)]
-    return {
-        tuple(row[column] for column in COLUMNS): {name: row[name] for name in ("message", *MEASURED)}
-        for row in rows
-        if row["status"] in ("hidden", "exists")
-    }
+def _run(work, rows, folder, options, *, names, earlier, report, processes, scheduler):
+    """Does what is pending of the rows and fills in the results."""
+    files = names[: names.index("status")]
+    known = {tuple(row[name] for name in files): row for row in earlier if row["status"] not in ("pending", "failed")}
+    places = [[absolute(row[name], folder) for name in files] for row in rows]
+    there = existing([place[-1] for place in places])
+    for row, place in zip(rows, places, strict=True):
+        row.update(dict.fromkeys(names[len(files) :], ""), status="pending")
+        if place[-1] in there:
+            row.update(known.get(tuple(row[name] for name in files), {}), status="exists")
+    pending = [number for number, row in enumerate(rows) if row["status"] == "pending"]
+    tasks = [(work, places[number], options) for number in pending]
 
+    def write():
+        if report:
+            write_report(report, names, rows)
 
-def _table(path):
-    """The names of the columns of a CSV file, and every other row with the number of its line."""
+    write()  # now, in case it cannot be
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            names = next(reader, [])
-            return names, [(reader.line_num, values) for values in reader]
-    except (UnicodeDecodeError, csv.Error):
-        raise ValueError(f"{path} is not a CSV file in UTF-8.") from None
+        if tasks:
+            results = run_tasks(_one, tasks, processes=processes, scheduler=scheduler, announce=_announce)
+            written = time.monotonic()
+            for number, result, error in tqdm(results, total=len(tasks), unit="photograph", disable=None):
+                rows[pending[number]].update(result or {"status": "failed", "message": _said_of(error)})
+                if time.monotonic() > written + OFTEN:
+                    write()
+                    written = time.monotonic()
+    finally:
+        write()
+    return rows
 
 
-def _begin():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers an interruption
-    os.environ.update(WORKER)
+def _announce(address):
+    tqdm.write(f"What the workers do is shown at {address}", file=sys.stderr)
 
 
-def _hide_one(paths, how):
-    import warnings
+def _said_of(error):
+    from distributed import KilledWorker
 
+    if isinstance(error, KilledWorker):
+        return f"The process was killed {ATTEMPTS} times, perhaps because memory was short."
+    return sentence(error)
+
+
+def _one(work, places, options):
+    """One row, in a worker: what goes wrong is a result, too."""
+    from stego_lib.hiding.outcome import NothingHiddenError
+
+    paths = []
+    try:
+        with warnings.catch_warnings(record=True) as caught, at_hand(places[:-1], places[-1]) as paths:
+            warnings.simplefilter("always", UserWarning)
+            result = work(*paths, options)
+        message = " ".join(str(warning.message) for warning in caught if warning.category is UserWarning)
+    except Exception as error:  # whatever it is, the other rows go on
+        result = {"status": "nothing" if isinstance(error, NothingHiddenError) else "failed"}
+        message = sentence(error)
+    for path, place in zip(paths, places, strict=False):
+        message = message.replace(str(path), place)
+    return result | {"message": message}
+
+
+def _hide_one(cover, secret, output, options):
     from stego_lib.hiding.stego import hide_file
 
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
-            paths[-1].parent.mkdir(parents=True, exist_ok=True)
-            hidden = hide_file(*paths, **how)
-    except Exception as error:  # whatever it is, the other pairs go on
-        return {"status": "failed", "message": sentence(error)}
+        hidden = hide_file(cover, secret, output, options.passphrase, **options.hiding)
+    except FileExistsError:  # perhaps by a worker that was killed before it could say so
+        if not _holds(output, secret, options.passphrase):
+            raise
+        hidden = hide_file(cover, secret, output, options.passphrase, overwrite=True, **options.hiding)
     measured = {name: getattr(hidden, name) for name in MEASURED}
+    measured |= {name: f"{measured[name]:.4g}" for name in ("bits", "changed")}
+    measured |= {name: f"{measured[name]:.4g}" for name in ("bits", "changed")}
     measured |= {name: f"{measured[name]:.2f}" for name in ("cover_psnr", "secret_psnr")}
-    return measured | {"status": "hidden", "message": " ".join(str(warning.message) for warning in caught)}
+    return measured | {"status": "hidden"}
+
+
+def _holds(stego, secret, passphrase):
+    """Tells whether what is hidden in a file is, as far as can be told, this secret."""
+    from stego_lib.hiding.stego import reveal_file
+    from stego_lib.images import read_image
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return reveal_file(stego, Path(folder) / "revealed.png", passphrase).shape == read_image(secret).shape
+        except ValueError:
+            return False
+
+
+def _reveal_one(stego, output, options):
+    from stego_lib.hiding.stego import reveal_file
+    from stego_lib.images import read_image
+
+    try:
+        revealed = reveal_file(stego, output, options.passphrase)
+    except FileExistsError:  # as above
+        with tempfile.TemporaryDirectory() as folder:
+            revealed = reveal_file(stego, Path(folder) / "revealed.png", options.passphrase)
+        before = read_image(output)
+        if before.shape != revealed.shape or (before != revealed).any():
+            raise
+    return {"status": "revealed", "width": revealed.shape[1], "height": revealed.shape[0]}

@@ -11,7 +11,11 @@ from typing import NamedTuple
 from stego_lib.hiding.seal import COSTS, SALT, TAG, Seal
 
 VERSION = 2
+ADAPTIVE = 0  # bits a sample, in a header, of a body that is embedded adaptively
 FIELDS = "<BBI"
+LENGTH_BITS = 24  # of the last number, for the length; 16 MiB are more than robust embedding has room for
+WHOLE, SMALLER = b"\0", b"\1"  # what streams begin with that survive; behind the second are height and width
+SIZE = "<II"
 HEADER = SALT + struct.calcsize(FIELDS) + TAG  # bytes
 NONCE_OF_HEADER, NONCE_OF_BODY = 0, 1
 
@@ -25,12 +29,17 @@ class Payload(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What an opened header says: bits a sample and length of the body; and what opens that."""
+    """What an opened header says: bits a sample, and length of the body; and what opens that."""
 
     bits: int
     length: int
     seal: Seal
     fields: bytes
+
+    @property
+    def design_and_length(self):
+        """Of robust embedding: the quality that it is made for, and the length of the body."""
+        return divmod(self.length, 2**LENGTH_BITS)
 
     def open_body(self, body):
         """Decrypts the body.
@@ -44,22 +53,50 @@ class Header(NamedTuple):
         return self.seal.decrypt(NONCE_OF_BODY, body, associated_data=self.fields)
 
 
-def make_payload(stream, passphrase, *, bits):
+def make_payload(stream, passphrase, *, bits, design=0):
     """Seals a stream.
 
     Args:
         stream: bytes.
         passphrase: As of `Seal`.
-        bits: Bits a sample that will be used.
+        bits: Bits a sample that will be used, or another number up to 255 that the way of embedding needs.
+        design: Of robust embedding, the quality that it is made for. Defaults to `0`.
 
     Returns:
         `Payload`.
     """
     salt = os.urandom(SALT)
     seal = Seal(passphrase, salt)
-    fields = struct.pack(FIELDS, VERSION, bits, len(stream) + TAG)
+    fields = struct.pack(FIELDS, VERSION, bits, design << LENGTH_BITS | len(stream) + TAG)
     body = seal.encrypt(NONCE_OF_BODY, stream, associated_data=fields)
     return Payload(salt + seal.encrypt(NONCE_OF_HEADER, fields), body, seal.seed)
+
+
+def pack_size(stream, size=None):
+    """Lets a stream begin with the size that the secret had.
+
+    Args:
+        stream: bytes.
+        size: Height and width; `None` if the secret has that size still. Defaults to `None`.
+
+    Returns:
+        bytes.
+    """
+    return WHOLE + stream if size is None else SMALLER + struct.pack(SIZE, *size) + stream
+
+
+def unpack_size(content):
+    """Takes apart what `pack_size` has made.
+
+    Args:
+        content: bytes.
+
+    Returns:
+        The stream, and the size.
+    """
+    if content.startswith(WHOLE):
+        return content[1:], None
+    return content[1 + struct.calcsize(SIZE) :], struct.unpack_from(SIZE, content, 1)
 
 
 def open_header(header, passphrase):

@@ -1,18 +1,34 @@
 """Photographs hidden in photographs, as arrays and as files: codec, seal and embedding together."""
 
-import functools
 import math
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from stego_lib.hiding.filling import capacity_bytes, embed, expected_errors, extract_body, extract_header
-from stego_lib.hiding.payload import HEADER, make_payload, open_header
+from stego_lib.hiding import adaptive, filling, survival
+from stego_lib.hiding.capacity import (
+    POOR,
+    CapacityError,
+    check_bits,
+    check_find_at_most,
+    check_quality,
+    check_size,
+    choose,
+    codec,
+    max_pixels,
+    remedy,
+)
+from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
+from stego_lib.hiding.finding import find
+from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
+from stego_lib.hiding.jpeg_stego import hide_in_jpeg, reveal_from_jpeg
+from stego_lib.hiding.outcome import AlteredError, Found, Hidden, Progress, Revealed
+from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload
 from stego_lib.hiding.seal import TAG, encode_passphrase
 from stego_lib.images import (
-    MAX_PIXELS,
+    JPEG_SUFFIXES,
+    LOSSLESS_SUFFIXES,
     check_output,
     check_photograph,
     decode_image,
@@ -21,60 +37,46 @@ from stego_lib.images import (
     read_image,
     write_file,
 )
-
-BITS = (1, 2, 3, 4)
-GOOD = 37.95  # dB; a secret that comes back like this, at 38.0, needs no more bits
-POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
-MARGIN = 1.0  # dB by which an estimate may be wrong
-SMALLEST = 16  # pixels, side of a cover
-LARGEST = 64  # a secret has at most so many times the pixels of its cover
+from stego_lib.photographs import resized
 
 
-class NothingHiddenError(ValueError):
-    """Nothing is hidden in the image, or it was hidden with another passphrase: nobody can tell which."""
-
-
-class AlteredError(ValueError):
-    """The image was altered after the secret had been hidden."""
-
-
-class CapacityError(ValueError):
-    """The secret does not fit into the cover."""
-
-
-class Hidden(NamedTuple):
-    """A stego image, and how good it is: PSNR in dB of cover and secret, bits a sample, bytes embedded."""
-
-    stego: np.ndarray
-    bits: int
-    num_bytes: int
-    cover_psnr: float
-    secret_psnr: float
-
-
-class Capacity(NamedTuple):
-    """What a number of bits a sample offers: bytes for the secret, and the PSNR in dB of cover and secret."""
-
-    bits: int
-    num_bytes: int
-    cover_psnr: float
-    secret_psnr: float
-
-
-def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=False, progress=None):
+def hide(
+    cover,
+    secret,
+    passphrase=None,
+    *,
+    bits=None,
+    quality=None,
+    find_at_most=None,
+    survive=None,
+    cover_quality=None,
+    shrink=False,
+    details=False,
+    progress=None,
+):
     """Hides a photograph in another one of any size.
 
-    The secret is compressed, sealed with the passphrase, and embedded in the low bits of the cover's samples. What was
-    embedded is extracted again and compared before it is returned.
+    The secret is compressed, sealed with the passphrase, and embedded: adaptively, by few changes of 1 where the cover
+    is busy, or, where that is not enough, in the low bits of all samples, which is easily detected. What was embedded
+    is extracted again and compared before it is returned.
 
     Args:
         cover: uint8 array of shape `(height, width, 3)`, RGB, at least 16x16.
         secret: uint8 array of shape `(height, width, 3)`, RGB, any size up to 64 times the pixels of the cover.
         passphrase: String that is needed to reveal the secret; `None` lets everybody reveal it. Defaults to `None`.
-        bits: Bits of every sample that are used, 1 to 4: the cover keeps 51, 46, 41 or 35 dB. Defaults to `None`, the
-            fewest with which the secret comes back at 38 dB (37.95) or better, or else 4.
-        quality: PSNR in dB at which the secret shall come back. No more samples are used than that takes; fewer
-            changes are harder to detect. Defaults to `None`, the best quality that fits.
+        bits: A float up to 1.0 embeds adaptively, at most so many bits a sample, and no more than 0.9; an integer from
+            1 to 4 fills so many low bits of every sample: the cover keeps 51, 46, 41 or 35 dB. Either way the secret
+            comes back as well as that allows. Defaults to `None`: the secret comes back at 38 dB (37.95) if adaptive
+            embedding has room for that; else the fewest low bits are filled that are enough for it, or 4.
+        quality: PSNR in dB at which the secret shall come back. No more is embedded than that takes; fewer changes are
+            harder to detect. Defaults to `None`.
+        find_at_most: Area under the ROC curve, more than 0.5 and less than 1, as of `area_under_roc`, in place of
+            `bits`: no more is embedded than is found so easily. Defaults to `None`.
+        survive: JPEG quality from 30 to 95. The secret survives when the stego image is saved as JPEG of this quality
+            or a better one, once or twice, and comes back as well as there is room for; such images are easily
+            detected. Defaults to `None`: it survives in lossless files only.
+        cover_quality: PSNR in dB that the cover keeps where the secret has to survive. Defaults to `None`, 38 dB.
+        shrink: Whether a secret that would survive at less than 28 dB is made smaller. Defaults to `False`.
         details: Whether to return more than the image. Defaults to `False`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
@@ -82,7 +84,7 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=Fal
         The stego image, uint8 array of the cover's shape, to be kept in a lossless file; with `details`, `Hidden`.
 
     Raises:
-        CapacityError: If the secret does not fit into the cover.
+        CapacityError: If the secret does not fit into the cover, or would not survive in it.
         TypeError: If the passphrase is neither a string nor `None`.
         ValueError: If an argument is wrong.
 
@@ -93,46 +95,79 @@ def hide(cover, secret, passphrase=None, *, bits=None, quality=None, details=Fal
     >>> reveal(stego, "correct horse battery staple").shape
     (100, 150, 3)
     """
-    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, progress=progress)
+    design = survival.make_design(survive, cover_quality=cover_quality, shrink=shrink, bits=bits)
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "design": design}
+    hidden = _hide(cover, secret, passphrase, progress=progress, **how)
     return hidden if details else hidden.stego
 
 
-def reveal(stego, passphrase=None, *, progress=None):
+def reveal(stego, passphrase=None, *, details=False, progress=None):
     """Reveals a photograph that `hide` has hidden.
 
     Args:
-        stego: uint8 array of shape `(height, width, 3)`, exactly as `hide` returned it.
+        stego: uint8 array of shape `(height, width, 3)`, exactly as `hide` returned it, or what became of it if it was
+            to survive. What `hide_file` hid in a JPEG file otherwise is not in the picture, and only `reveal_file`
+            finds it.
         passphrase: The one that it was hidden with. Defaults to `None`.
+        details: Whether to return more than the image. Defaults to `False`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
     Returns:
-        The secret, uint8 array of shape `(height, width, 3)`.
+        The secret, uint8 array of shape `(height, width, 3)`; with `details`, `Revealed`.
 
     Raises:
         NothingHiddenError: If nothing is hidden, or it was hidden with another passphrase.
-        AlteredError: If the image was altered since.
+        AlteredError: If the image was altered since, more than the secret survives.
         ValueError: If the image was made by a newer version, or the array is of another kind.
     """
     encode_passphrase(passphrase)
-    data = _extract(check_photograph("stego", stego), passphrase)
-    return _codec().decode(data, max_pixels=_max_pixels(stego.shape), progress=progress)
+    revealed = _decoded(find(check_photograph("stego", stego), passphrase), stego.shape, progress)
+    return revealed if details else revealed.secret
 
 
 def hide_file(
-    cover_path, secret_path, output_path, passphrase=None, *, bits=None, quality=None, overwrite=False, progress=None
+    cover_path,
+    secret_path,
+    output_path,
+    passphrase=None,
+    *,
+    bits=None,
+    quality=None,
+    find_at_most=None,
+    survive=None,
+    cover_quality=None,
+    fit=None,
+    shrink=False,
+    keep_metadata=False,
+    overwrite=False,
+    progress=None,
 ):
     """Hides a photograph file in another one.
 
-    The file is written only after what it will hold has been read and the secret found in it. No metadata of the cover
-    are kept: colours are converted to sRGB.
+    The file is written only after what it will hold has been read and the secret found in it.
+
+    A JPEG cover and an output that ends in `.jpg` stay JPEG: the secret is embedded in the coefficients, few of which
+    change by 1, and the picture is never decoded and compressed anew. What a picture needs to look right, ICC profile
+    and orientation, is kept; data behind the picture never are. Any other output holds the samples, converted to sRGB,
+    without metadata.
 
     Args:
         cover_path: Path of the cover: JPEG, PNG, WebP, AVIF, TIFF or BMP.
         secret_path: Path of the secret, likewise.
-        output_path: Path of the stego image: `.png`, or another lossless format.
+        output_path: Path of the stego image: `.png`, or another lossless format; or `.jpg`, if the cover is a JPEG or
+            the secret is to survive.
         passphrase: As of `hide`.
-        bits: As of `hide`.
+        bits: As of `hide`. In a JPEG file, a float: at most so many bits for every AC coefficient that is not 0, and no
+            more than 0.6. Defaults to `None`: the secret comes back at 38 dB, or as well as there is room for.
         quality: As of `hide`.
+        find_at_most: As of `hide`.
+        survive: As of `hide`. A `.jpg` is then a new one, of quality 98.
+        cover_quality: As of `hide`.
+        fit: The most pixels that the longer side of the stego image may have: a larger cover is made smaller first, so
+            that services need not do that. For a secret that has to survive. Defaults to `None`, the size of the cover.
+        shrink: As of `hide`.
+        keep_metadata: Whether a JPEG file keeps all metadata of the cover, as they are: EXIF, which may tell where and
+            when a photograph was taken, and comments. Defaults to `False`.
         overwrite: Whether an existing file may be replaced; never the cover or the secret. Defaults to `False`.
         progress: As of `hide`.
 
@@ -145,94 +180,91 @@ def hide_file(
         ValueError: If a file is not a whole image, the format of the output would destroy the secret, or an argument
             is wrong.
     """
-    check_files(output_path, cover_path, secret_path, overwrite=overwrite)
+    check_files(output_path, cover_path, secret_path, overwrite=overwrite, suffixes=LOSSLESS_SUFFIXES + JPEG_SUFFIXES)
+    encode_passphrase(passphrase)
+    secret, content = read_image(secret_path), Path(secret_path).read_bytes()
+    jpeg = content if content.startswith(JPEG_SIGNATURE) else None
+    paths = cover_path, secret, output_path
+    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "keep_metadata": keep_metadata, "jpeg": jpeg}
+    how["progress"] = progress
+    design = survival.make_design(survive, cover_quality=cover_quality, shrink=shrink, fit=fit, bits=bits)
+    if design is None and Path(output_path).suffix.lower() in JPEG_SUFFIXES:
+        written, hidden = hide_in_jpeg(*paths, passphrase, **how)
+    else:
+        written, hidden = _hide_in_samples(*paths, passphrase, design=design, fit=fit, **how)
+    write_file(output_path, written, overwrite=overwrite)
+    return hidden
+
+
+def _hide_in_samples(cover_path, secret, output_path, passphrase, *, keep_metadata, design, fit, **how):
+    if keep_metadata:
+        raise ValueError(f"`keep_metadata` is for JPEG covers that stay as they are: {output_path} gets no metadata.")
     written = []
 
     def write(stego):
         written[:] = [encode_image(stego, output_path)]
         return decode_image(written[0])
 
-    cover, secret, content = read_image(cover_path), read_image(secret_path), Path(secret_path).read_bytes()
-    jpeg = content if content.startswith(b"\xff\xd8") else None
-    hidden = _hide(cover, secret, passphrase, bits=bits, quality=quality, progress=progress, write=write, jpeg=jpeg)
-    write_file(output_path, written[0], overwrite=overwrite)
-    return hidden
+    cover = read_image(cover_path)
+    with open(cover_path, "rb") as file:
+        if design is None and file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
+            warnings.warn(
+                f"{cover_path} is a JPEG file: what JPEG has done to it gives changes of its samples away, and a large "
+                "file of another kind is noticed. An output that ends in .jpg hides better.",
+                stacklevel=3,
+            )
+    cover = cover if fit is None else resized(cover, fit)
+    hidden = _hide(cover, secret, passphrase, design=design, write=write, **how)
+    return written[0], hidden
 
 
-def reveal_file(stego_path, output_path, passphrase=None, *, overwrite=False, progress=None):
+def reveal_file(stego_path, output_path, passphrase=None, *, details=False, overwrite=False, progress=None):
     """Reveals the photograph that is hidden in a file.
 
     Args:
-        stego_path: Path of the file that `hide_file` wrote.
+        stego_path: Path of the file that `hide_file` wrote, or of what became of it if it was to survive.
         output_path: Path of the revealed image: `.png`, or another lossless format.
         passphrase: As of `reveal`.
+        details: As of `reveal`.
         overwrite: Whether an existing file may be replaced; never the stego image. Defaults to `False`.
         progress: As of `reveal`.
 
     Returns:
-        The secret, uint8 array of shape `(height, width, 3)`.
+        As `reveal`.
 
     Raises:
         NothingHiddenError: If nothing is hidden, or it was hidden with another passphrase.
-        AlteredError: If the image was altered since.
+        AlteredError: If the image was altered since, more than the secret survives.
         OSError: If a file cannot be read or written, or exists.
         ValueError: If the file is not a whole image, was made by a newer version, or the output is not lossless.
     """
     check_files(output_path, stego_path, overwrite=overwrite)
-    revealed = reveal(read_image(stego_path, as_stored=True), passphrase, progress=progress)
-    write_file(output_path, encode_image(revealed, output_path), overwrite=overwrite)
-    return revealed
+    encode_passphrase(passphrase)
+    stego = read_image(stego_path, as_stored=True)
+    stream = reveal_from_jpeg(Path(stego_path).read_bytes(), passphrase)
+    found = find(stego, passphrase) if stream is None else Found(stream)
+    revealed = _decoded(found, stego.shape, progress)
+    write_file(output_path, encode_image(revealed.secret, output_path), overwrite=overwrite)
+    return revealed if details else revealed.secret
 
 
-def capacity(cover, secret=None, *, quality=None):
-    """Estimates how good cover and secret will be with every number of bits. Says nothing about what is hidden.
-
-    Args:
-        cover: uint8 array of shape `(height, width, 3)`.
-        secret: uint8 array of shape `(height, width, 3)`; `None` takes the cover itself for one. Defaults to `None`.
-        quality: PSNR in dB at which the secret shall come back, as of `hide`: no more of the cover is changed than that
-            takes. Defaults to `None`, the best quality that fits.
-
-    Returns:
-        List of `Capacity` for 1 to 4 bits; the PSNR of a secret that does not fit is NaN, and that of one that is known
-        to come back exactly infinite. With a quality, the bytes are those that the secret takes.
-
-    Raises:
-        CapacityError: If the cover is smaller than 16x16 pixels, or the secret has more than 64 times its pixels.
-        ValueError: If an argument is wrong.
-    """
-    cover = check_photograph("cover", cover)
-    secret = cover if secret is None else check_photograph("secret", secret)
-    _check_quality(quality)
-    capacities = _capacities(cover.shape)
-    _check_size(secret, cover)
-    values = np.bincount(cover.reshape(-1), minlength=256) / cover.size
-    errors = [values @ expected_errors(bits) for bits in BITS]
-    if quality is None:
-        num_bytes, secret_psnr = capacities, _codec().estimate(secret, capacities)
-        used = [1.0] * len(BITS)
-    else:
-        needed = _codec().estimate_bytes(secret, quality)
-        num_bytes = [needed] * len(BITS)
-        used = [needed / max(available, 1) for available in capacities]
-        secret_psnr = [quality if used_part <= 1 else math.nan for used_part in used]
-    cover_psnr = [
-        10 * math.log10(255**2 / (error * min(used_part, 1))) for error, used_part in zip(errors, used, strict=True)
-    ]
-    return list(map(Capacity, BITS, num_bytes, cover_psnr, secret_psnr))
+def _decoded(found, shape, progress):
+    secret = codec().decode(found.stream, max_pixels=max_pixels(shape), progress=progress)
+    return Revealed(secret, found.original_size, found.wrong)
 
 
-def check_files(output_path, *inputs, overwrite):
+def check_files(output_path, *inputs, overwrite, suffixes=LOSSLESS_SUFFIXES):
     """Makes sure that there are input files, and that the output may be written.
 
     Args:
         output_path: Path of the output.
         *inputs: Paths of the inputs.
         overwrite: Whether an existing file may be replaced; never an input.
+        suffixes: Those that the output may have. Defaults to those of lossless formats.
 
     Raises:
         OSError: If an input or the folder of the output does not exist, or the output exists and may not be replaced.
-        ValueError: If the format of the output is not lossless, or the output is an input.
+        ValueError: If the output has another suffix, or is an input.
     """
     output_path = Path(output_path)
     for path in inputs:
@@ -240,140 +272,67 @@ def check_files(output_path, *inputs, overwrite):
             raise FileNotFoundError(f"There is no file {path}.")
         if output_path.exists() and output_path.samefile(path):
             raise ValueError(f"{output_path} is the input itself: choose another name for the output.")
-    check_output(output_path, overwrite=overwrite)
+    check_output(output_path, overwrite=overwrite, suffixes=suffixes)
     if not output_path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output_path.parent}.")
 
 
-def _hide(cover, secret, passphrase, *, bits, quality, progress, write=None, jpeg=None):
+def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, design, progress, write=np.copy, jpeg=None):
     """Hides, and compares with what is read from what `write` returns."""
     encode_passphrase(passphrase)  # raises what is wrong with it before anything takes time
     cover, secret = check_photograph("cover", cover), check_photograph("secret", secret)
-    if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int) or bits not in BITS):
-        raise ValueError(f"`bits` must be 1, 2, 3 or 4. Received: bits={bits}")
-    _check_quality(quality)
-    capacities = dict(zip(BITS, _capacities(cover.shape), strict=True))
-    _check_size(secret, cover)
+    check_bits(bits)
+    check_quality(quality)
+    check_size(secret, cover)
+    check_find_at_most(find_at_most, bits=bits)
+    if find_at_most is not None and design is not None:
+        raise ValueError("`find_at_most` and `survive` are two ways: what survives is found easily.")
+    if find_at_most is not None:
+        bits = min(highest_rate(find_at_most, cover.size / 3), 1.0)
     if (cover == cover[..., :1]).all():
         warnings.warn(
             "The cover is grey, and the stego image has a little colour, which is easily noticed: take one in colour.",
             stacklevel=3,
         )
-    progress = _Progress(progress)
-    if quality is not None:
-        data = _codec().encode(secret, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
-        bits = _fewest(len(data), capacities, bits)
-        revealed = _codec().decode(data, progress=progress.between(0.6, 0.9))
-    else:
-        data, bits, revealed = _best(secret, capacities, bits, jpeg, progress)
-    secret_psnr = image_psnr(secret, revealed)
+    progress = Progress(progress)
+    if design is not None:
+        how = {"design": design, "quality": quality, "jpeg": jpeg, "write": write, "progress": progress}
+        return survival.hide_surviving(cover, secret, passphrase, **how)
+    try:
+        choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
+    except CapacityError as error:
+        if find_at_most is None:
+            raise
+        better = _better_cover(secret, find_at_most, quality=quality or POOR)
+        raise CapacityError(f"The secret does not fit with `find_at_most={find_at_most}`: {better}.") from error
+    payload = make_payload(choice.stream, passphrase, bits=choice.bits)
     # Noise in all samples hides how much is used; but what comes back exactly has no use for more.
-    fill = quality is None and math.isfinite(secret_psnr)
-    payload = make_payload(data, passphrase, bits=bits)
-    stego = embed(cover, payload.header, payload.body, bits=bits, seed=payload.seed, fill=fill)
-    if _extract(write(stego) if write else stego, passphrase) != data:
+    fill = quality is None and math.isfinite(choice.secret_psnr)
+    stego = _embed(cover, payload, bits=choice.bits, fill=fill, progress=progress.between(0.6, 0.95))
+    if find(write(stego), passphrase).stream != choice.stream:
         raise AlteredError("What was written is not what is read from it.")
-    if secret_psnr < POOR and quality is None:
-        warnings.warn(f"The secret will come back at only {secret_psnr:.1f} dB: take {_remedy(bits)}.", stacklevel=3)
+    if choice.secret_psnr < POOR and quality is None:
+        better = f"take {remedy(choice.bits)}" if find_at_most is None else _better_cover(secret, find_at_most)
+        warnings.warn(f"The secret will come back at only {choice.secret_psnr:.1f} dB: {better}.", stacklevel=3)
     progress.between(0, 1)(1)
-    return Hidden(stego, bits, len(data), image_psnr(cover, stego), secret_psnr)
+    is_full = choice.bits != ADAPTIVE and fill
+    rate = choice.bits if is_full else 8 * (len(payload.header) + len(payload.body)) / cover.size
+    changed = float(np.mean(stego != cover))
+    embedding = "adaptive" if choice.bits == ADAPTIVE else "uniform"
+    qualities = image_psnr(cover, stego), choice.secret_psnr
+    found = area_under_roc(rate, cover.size / 3, embedding=embedding)
+    return Hidden(stego, rate, len(choice.stream), changed, *qualities, secret.shape[:2], found)
 
 
-class _Progress:
-    """Reports how much is done of several parts of work, and never less than before."""
-
-    def __init__(self, report):
-        self._report, self._done = report or (lambda done: None), 0.0
-
-    def between(self, start, end):
-        """Makes the function that one part of the work reports to."""
-
-        def report(done):
-            self._done = max(self._done, start + done * (end - start))
-            self._report(self._done)
-
-        return report
-
-
-def _fewest(length, capacities, bits):
-    """The fewest bits with which so many bytes fit."""
-    for number in BITS if bits is None else (bits,):
-        if length <= capacities[number]:
-            return number
-    raise CapacityError(
-        f"The secret needs {length} bytes at that quality, and with `bits={number}` the cover has room for "
-        f"{capacities[number]}: take {_remedy(number)}, or a lower quality."
+def _better_cover(secret, area, *, quality=POOR):
+    num_bytes = HEADER + TAG + codec().estimate_bytes(secret, quality)
+    megapixels = pixels_needed(area, num_bytes) / 1e6
+    return (
+        f"for {quality:.0f} dB take a cover of about {megapixels:.2g} megapixels, a smaller secret or a lower quality"
     )
 
 
-def _best(secret, capacities, bits, jpeg, progress):
-    """The secret at the best quality that fits: into the bits given, or the fewest that are enough."""
-    from stego_lib.codec.codec import TooFewBytesError
-
-    choices = [bits]
-    if bits is None:
-        expected = _codec().estimate(secret, list(capacities.values()))
-        choices = [number for number, psnr in zip(BITS, expected, strict=True) if psnr >= GOOD - MARGIN] or [BITS[-1]]
-    for number in choices:
-        try:
-            data = _codec().encode(secret, max_bytes=capacities[number], jpeg=jpeg, progress=progress.between(0, 0.6))
-        except TooFewBytesError as error:
-            raise CapacityError(
-                f"With `bits={number}` the cover has room for {capacities[number]} bytes, too few for the secret at "
-                f"any quality: take {_remedy(number)}."
-            ) from error
-        revealed = _codec().decode(data, progress=progress.between(0.6, 0.9))
-        if image_psnr(secret, revealed) >= GOOD:
-            break
-    return data, number, revealed
-
-
-def _remedy(bits):
-    return ("" if bits == BITS[-1] else "more bits, ") + "a larger cover or a smaller secret"
-
-
-def _extract(stego, passphrase):
-    """The stream that is hidden in an image."""
-    header = open_header(extract_header(stego, HEADER), passphrase)
-    if header is None:
-        raise NothingHiddenError(
-            "Nothing is hidden in this image, or it was hidden with another passphrase, or the image was altered since."
-        )
-    data = None
-    if header.bits in BITS and header.length <= capacity_bytes(stego.shape, HEADER, bits=header.bits):
-        body = extract_body(stego, HEADER, header.length, bits=header.bits, seed=header.seal.seed)
-        data = header.open_body(body)
-    if data is None:
-        raise AlteredError("A secret is hidden in this image, but the image was altered since: it cannot be revealed.")
-    return data
-
-
-def _check_quality(quality):
-    if quality is not None and not quality > 0:
-        raise ValueError(f"`quality` must be a positive number of decibels. Received: quality={quality}")
-
-
-def _check_size(secret, cover):
-    if secret.shape[0] * secret.shape[1] > _max_pixels(cover.shape):
-        raise CapacityError(
-            f"The secret has more than {LARGEST} times the pixels of the cover: take {_remedy(BITS[-1])}."
-        )
-
-
-def _max_pixels(shape):
-    """The most pixels that a secret may have in a cover of this shape: enough, and no bomb."""
-    return min(LARGEST * shape[0] * shape[1], MAX_PIXELS)
-
-
-def _capacities(shape):
-    """Bytes that the stream may have, for every number of bits."""
-    if min(shape[:2]) < SMALLEST:
-        raise CapacityError(f"A cover of {shape[1]}x{shape[0]} pixels is too small: take one of 16x16 pixels or more.")
-    return [capacity_bytes(shape, HEADER, bits=bits) - TAG for bits in BITS]
-
-
-@functools.cache
-def _codec():
-    from stego_lib.codec.codec import load_codec  # imports Keras: errors that need none come at once
-
-    return load_codec()
+def _embed(cover, payload, *, bits, fill, progress):
+    if bits == ADAPTIVE:
+        return adaptive.embed(cover, payload.header, payload.body, seed=payload.seed, progress=progress)
+    return filling.embed(cover, payload.header, payload.body, bits=bits, seed=payload.seed, fill=fill)

@@ -27,13 +27,12 @@ Reference:
     [Filler, Judas and Fridrich, 2011](https://doi.org/10.1109/TIFS.2011.2134094)
 """
 
-import bisect
-import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from stego_lib.hiding.keyed_order import keyed_order
+from stego_lib.hiding.temperature import temperature_of_rate
 from stego_lib.hiding.viterbi import LANES, WET, NoSolutionError, cheapest_changes, compute_syndrome
 from stego_lib.threads import num_threads
 
@@ -157,7 +156,7 @@ def _embed(samples, costs, message, *, seed, progress, embed_chunks):
     bits[: 8 * len(message)] = np.unpackbits(np.frombuffer(message, "uint8"))
     bits = bits.reshape(-1, rows)
     estimated = places.reshape(-1)[:ESTIMATED]
-    temperature = _temperature([cost[estimated] for cost in costs], rows / places.shape[1])
+    temperature = temperature_of_rate([cost[estimated] for cost in costs], rows / places.shape[1])
 
     def embed_group(start):
         group = places[start : start + LANES]
@@ -260,21 +259,3 @@ def _prices(costs, temperature):
     dearest = DEAREST * temperature / RESOLUTION
     prices = np.rint(np.minimum(costs, dearest) * (RESOLUTION / temperature)).astype("int16")
     return np.where(np.isinf(costs), np.int16(WET), prices)
-
-
-def _temperature(costs, bits):
-    """Computes at which temperature a sample carries so many bits, where changes weigh e^(-cost / temperature).
-
-    It is rounded up to a number of four binary digits, with which every machine computes the same prices.
-    """
-    temperatures = [math.ldexp(step % 8 + 8, step // 8) for step in range(-800, 800)]
-    step = bisect.bisect(temperatures, bits, key=lambda temperature: _entropy(costs, temperature))
-    return temperatures[min(step, len(temperatures) - 1)]
-
-
-def _entropy(costs, temperature):
-    exponents = [np.minimum(cost / np.float64(temperature), 100) for cost in costs]
-    weights = [np.exp(-exponent) for exponent in exponents]
-    total = 1 + sum(weights)
-    moments = sum(exponent * weight for exponent, weight in zip(exponents, weights, strict=True))
-    return np.mean(np.log(total) + moments / total) / math.log(2)

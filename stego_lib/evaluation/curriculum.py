@@ -1,0 +1,159 @@
+"""A convolutional detector that learns at a high embedding rate first, and then at lower and lower ones."""
+
+import keras
+import numpy as np
+
+from stego_lib.data import augment
+from stego_lib.devices import jit_compile
+from stego_lib.evaluation.detection import RATES, middle, rate_name
+from stego_lib.evaluation.rich_model import SQUARE_3, SQUARE_5
+from stego_lib.evaluation.simulation import EMBEDDINGS, draw_changes
+
+PAIRS = 16  # covers in a batch, each with its stego image
+CROP_SIZE = 64
+FIRST_STEPS, NEXT_STEPS = 1500, 500  # at the highest rate, and at each of the others
+FIRST_RATE, NEXT_RATE = 2e-3, 1e-3  # learning rates at the start
+SEEDS = 2  # networks, whose outputs are added
+LIMIT = 3  # of the residuals, in quantization steps of the rich model
+
+
+def detect_by_curriculum(covers, *, rates=RATES, image_sizes=(64, 256), seed=0):
+    """Trains networks on half of the photographs, from high to low rates, and tests them on the other half.
+
+    Args:
+        covers: uint8 array of shape `(number, height, width, 3)`, every one of another photograph.
+        rates: Bits a sample. Defaults to `RATES`.
+        image_sizes: Of the covers tested, so many pixels from the middle, a side each. Defaults to `(64, 256)`.
+        seed: Of networks and changes. Defaults to `0`.
+
+    Returns:
+        Dictionary as `detect` returns it, of the rows of `rate_embeddings` and the detector "curriculum CNN".
+    """
+    half = len(covers) // 2
+    sizes = [size for size in image_sizes if size <= min(covers.shape[1:3])]
+    result = {}
+    generator = np.random.default_rng(seed)
+    for name, compute_probabilities in EMBEDDINGS.items():
+        networks = [None] * SEEDS
+        for rate in sorted(rates, reverse=True):
+            learned = [compute_probabilities(cover, rate) for cover in covers[:half]]
+            networks = [
+                train_network(covers[:half], learned, start=network, seed=seed + index)
+                for index, network in enumerate(networks)
+            ]
+            scores = result[rate_name(name, rate)] = {}
+            for size in sizes:
+                tested = middle(covers[half:], size)
+                stegos = [draw_changes(cover, compute_probabilities(cover, rate), generator) for cover in tested]
+                scores["curriculum CNN", size] = sum(
+                    np.stack([network_scores(network, images) for images in (tested, stegos)]) for network in networks
+                )
+    return result
+
+
+def network_scores(network, images):
+    """Computes the outputs of a network.
+
+    Args:
+        network: A `keras.Model`, returned by `train_network`.
+        images: List of uint8 arrays of shape `(height, width, 3)`.
+
+    Returns:
+        float32 array, a number for each, higher for stego images.
+    """
+    return np.array([network(image[None].astype("float32"), training=False)[0, 0] for image in images])
+
+
+def build_network():
+    """Builds a convolutional detector: fixed high-pass filters, whose output is limited, and six layers that learn.
+
+    The first layers do not make the image smaller, since the signal is in single samples.
+
+    Input shape:
+        `(batch, height, width, 3)`, in 8-bit steps.
+
+    Output shape:
+        `(batch, 1)`, logit, higher for stego images.
+
+    Returns:
+        A `keras.Model`.
+
+    Reference:
+        [Ye, Ni and Yi, 2017](https://doi.org/10.1109/TIFS.2017.2710946) (high-pass filters and truncation)
+        [Boroumand, Chen and Fridrich, 2019](https://doi.org/10.1109/TIFS.2018.2871749) (SRNet)
+    """
+    image = keras.Input((None, None, 3), name="image")
+    filters = _high_pass_filters()
+    high_pass = keras.layers.DepthwiseConv2D(
+        5, depth_multiplier=filters.shape[-1], use_bias=False, trainable=False, padding="valid", name="high_pass"
+    )
+    x = high_pass(image)
+    high_pass.set_weights([np.repeat(filters[:, :, None], 3, axis=2)])
+    x = keras.ops.clip(x, -LIMIT, LIMIT)
+    for index, (number, pooled) in enumerate(((16, False), (16, False), (16, True), (32, True), (64, False)), 1):
+        x = keras.layers.Conv2D(number, 3, padding="same", use_bias=False, name=f"conv_{index}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.95, name=f"normalization_{index}")(x)
+        x = keras.layers.Activation("relu", name=f"relu_{index}")(x)
+        if pooled:
+            x = keras.layers.AveragePooling2D(2, name=f"pool_{index}")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
+    return keras.Model(image, keras.layers.Dense(1, name="logit")(x), name="detector")
+
+
+def _high_pass_filters():
+    """Array of shape (5, 5, 6): first and second differences across and down, and both squares, over their steps."""
+    filters = np.zeros((5, 5, 6))
+    filters[2, 2:4, 0] = filters[2:4, 2, 1] = -1, 1
+    filters[2, 1:4, 2] = filters[1:4, 2, 3] = 0.5, -1, 0.5
+    filters[1:4, 1:4, 4] = SQUARE_3 / 4
+    filters[..., 5] = SQUARE_5 / 12
+    return filters
+
+
+class _Batches(keras.utils.PyDataset):
+    """Covers and stego images of them that are drawn anew, together in every batch, cut, flipped and turned alike."""
+
+    def __init__(self, covers, probabilities, steps, seed):
+        super().__init__()
+        self.covers, self.probabilities, self.steps, self.seed = covers, probabilities, steps, seed
+
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, index):
+        generator = np.random.default_rng((self.seed, index))
+        pairs = np.stack([self._pair(number, generator) for number in generator.integers(len(self.covers), size=PAIRS)])
+        images = np.concatenate([pairs[..., :3], pairs[..., 3:]]).astype("float32")
+        return images, np.repeat([0.0, 1.0], PAIRS)[:, None]
+
+    def _pair(self, number, generator):
+        cover, probabilities = self.covers[number], self.probabilities[number]
+        joined = augment(np.concatenate([cover, *probabilities], -1), (CROP_SIZE, CROP_SIZE), generator)
+        cover, down, up = np.split(joined, [3, 3 + probabilities.shape[-1]], axis=-1)
+        return np.concatenate([cover, draw_changes(cover, (down, up), generator)], -1)
+
+
+def train_network(covers, probabilities, *, start=None, seed=0):
+    """Trains `build_network` at one embedding rate.
+
+    Args:
+        covers: uint8 array of shape `(number, height, width, 3)`.
+        probabilities: List of float arrays of shape `(2, height, width, 3)`, for every cover: how probably each sample
+            changes by -1, and by 1.
+        start: A network that was trained at a higher rate, which goes on from there; a new one if `None`. Defaults to
+            `None`.
+        seed: Of weights and batches. Defaults to `0`.
+
+    Returns:
+        A `keras.Model`.
+    """
+    keras.utils.set_random_seed(seed)
+    network = keras.models.clone_model(start) if start else build_network()
+    if start:
+        network.set_weights(start.get_weights())
+    steps, rate = (NEXT_STEPS, NEXT_RATE) if start else (FIRST_STEPS, FIRST_RATE)
+    schedule = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    network.compile(keras.optimizers.Adam(schedule), loss, jit_compile=jit_compile())
+    network.fit(_Batches(covers, probabilities, steps, seed), shuffle=False, verbose=0)
+    return network

@@ -1,0 +1,309 @@
+"""How much fits into a cover, and how much of it a secret gets."""
+
+import contextlib
+import functools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from stego_lib.hiding import adaptive, filling
+from stego_lib.hiding.detectability import area_under_roc
+from stego_lib.hiding.payload import ADAPTIVE, HEADER
+from stego_lib.hiding.seal import TAG
+from stego_lib.images import MAX_PIXELS, check_photograph, image_psnr
+
+BITS = (1, 2, 3, 4)  # that filling puts into every sample
+FRACTIONS = (0.05, 0.1, 0.2, 0.4)  # of a bit a sample, that adaptive embedding is shown for
+POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
+GOOD = 37.95  # dB; a secret that comes back like this, at 38.0, needs no more bits
+MARGIN = 1.0  # dB by which an estimate may be wrong,
+LONGER = 1.2  # and how many times longer the stream may be than an estimate says
+SMALLEST = 16  # pixels, side of a cover
+LARGEST = 64  # a secret has at most so many times the pixels of its cover
+
+
+class CapacityError(ValueError):
+    """The secret does not fit into the cover."""
+
+
+class Capacity(NamedTuple):
+    """What bits a sample offer.
+
+    Bytes for the secret, the fraction of the samples that change, the PSNR in dB of cover and secret, and how easily it
+    is found: the area under the ROC curve that `area_under_roc` tells.
+    """
+
+    bits: float
+    num_bytes: int
+    changed: float
+    cover_psnr: float
+    secret_psnr: float
+    roc_auc: float
+
+
+class Choice(NamedTuple):
+    """A secret as it will be embedded: the stream, its PSNR in dB, and bits a sample, or `ADAPTIVE`."""
+
+    stream: bytes
+    secret_psnr: float
+    bits: int
+
+
+def capacity(cover, secret=None, *, quality=None):
+    """Estimates how good cover and secret will be with several rates. Says nothing about what is hidden.
+
+    Args:
+        cover: uint8 array of shape `(height, width, 3)`.
+        secret: uint8 array of shape `(height, width, 3)`; `None` takes the cover itself for one. Defaults to `None`.
+        quality: PSNR in dB at which the secret shall come back, as of `hide`: no more of the cover is changed than that
+            takes. Defaults to `None`, the best quality that fits.
+
+    Returns:
+        List of `Capacity` for 0.05, 0.1, 0.2 and 0.4 bits a sample, embedded adaptively, and for 1 to 4 bits. The PSNR
+        of a secret that does not fit is NaN, and that of one that is known to come back exactly infinite. With a
+        quality, the bytes are those that the secret takes.
+
+    Raises:
+        CapacityError: If the cover is smaller than 16x16 pixels, or the secret has more than 64 times its pixels.
+        ValueError: If an argument is wrong.
+    """
+    cover = check_photograph("cover", cover)
+    secret = cover if secret is None else check_photograph("secret", secret)
+    check_quality(quality)
+    check_size(secret, cover)
+    rates = (*FRACTIONS, *BITS)
+    rooms = [room(cover.shape, bits) for bits in rates]
+    if quality is None:
+        num_bytes, secret_psnr = rooms, codec().estimate(secret, rooms)
+    else:
+        num_bytes = [codec().estimate_bytes(secret, quality)] * len(rates)
+        secret_psnr = [quality if num_bytes[0] <= available else math.nan for available in rooms]
+    embedded = [HEADER + TAG + min(length, available) for length, available in zip(num_bytes, rooms, strict=True)]
+    changed, cover_psnr = zip(*_effects(cover, embedded, full=quality is None), strict=True)
+    found = [
+        area_under_roc(
+            8 * length / cover.size, cover.size / 3, embedding="uniform" if isinstance(bits, int) else "adaptive"
+        )
+        for bits, length in zip(rates, embedded, strict=True)
+    ]
+    return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, found))
+
+
+def room(shape, bits):
+    """Computes how long a stream may be.
+
+    Args:
+        shape: Of the cover.
+        bits: Bits a sample: an integer from 1 to 4 for filling, a float up to 1 for adaptive embedding.
+
+    Returns:
+        Number of bytes.
+
+    Raises:
+        CapacityError: If the cover is smaller than 16x16 pixels.
+    """
+    if min(shape[:2]) < SMALLEST:
+        raise CapacityError(f"A cover of {shape[1]}x{shape[0]} pixels is too small: take one of 16x16 pixels or more.")
+    if isinstance(bits, int):
+        return filling.capacity_bytes(shape, HEADER, bits=bits) - TAG
+    wanted = math.floor(bits * math.prod(shape) / 8) - HEADER
+    return max(min(wanted, adaptive.capacity_bytes(shape, HEADER)) - TAG, 0)
+
+
+def choose(secret, shape, *, bits, quality, jpeg, progress):
+    """Compresses a secret as well as its cover has room for, or to a quality.
+
+    Args:
+        secret: uint8 array of shape `(height, width, 3)`.
+        shape: Of the cover.
+        bits: As of `hide`.
+        quality: As of `hide`.
+        jpeg: As of `compress`.
+        progress: Called with the part that is done, from 0 to 1.
+
+    Returns:
+        `Choice`.
+
+    Raises:
+        CapacityError: If the secret does not fit into the cover.
+    """
+    if quality is not None:
+        rates = (adaptive.MOST, *BITS) if bits is None else (bits,)
+        return _reaching(secret, shape, rates, quality=quality, jpeg=jpeg, progress=progress)
+    if bits is not None:
+        return _fitting(secret, shape, (bits,), jpeg=jpeg, progress=progress)
+    if codec().estimate_bytes(secret, GOOD) <= LONGER * room(shape, adaptive.MOST):
+        with contextlib.suppress(CapacityError):
+            return _reaching(secret, shape, (adaptive.MOST,), quality=GOOD, jpeg=jpeg, progress=progress)
+    expected = codec().estimate(secret, [room(shape, number) for number in BITS])
+    rates = [number for number, psnr in zip(BITS, expected, strict=True) if psnr >= GOOD - MARGIN] or [BITS[-1]]
+    return _fitting(secret, shape, rates, jpeg=jpeg, progress=progress)
+
+
+def _reaching(secret, shape, rates, *, quality, jpeg, progress):
+    """The secret at a quality, with the least of the rates that it fits into."""
+    stream, secret_psnr = compress(secret, quality=quality, jpeg=jpeg, progress=progress)
+    rooms = [room(shape, rate) for rate in rates]
+    for rate, available in zip(rates, rooms, strict=True):
+        if len(stream) <= available:
+            return Choice(stream, secret_psnr, _in_header(rate))
+    raise CapacityError(
+        f"The secret needs {len(stream)} bytes at that quality, and with `bits={rates[-1]}` the cover has room for "
+        f"{rooms[-1]}: take {remedy(rates[-1])}, or a lower quality."
+    )
+
+
+def _fitting(secret, shape, rates, *, jpeg, progress):
+    """The secret at the best quality that fits, with the least of the rates that makes it good, or else the last."""
+    from stego_lib.codec.codec import TooFewBytesError
+
+    for rate in rates:
+        available = room(shape, rate)
+        try:
+            stream, secret_psnr = compress(secret, max_bytes=available, jpeg=jpeg, progress=progress)
+        except TooFewBytesError as error:
+            raise CapacityError(
+                f"With `bits={rate}` the cover has room for {available} bytes, too few for the secret at any quality: "
+                f"take {remedy(rate)}."
+            ) from error
+        if secret_psnr >= GOOD:
+            break
+    return Choice(stream, secret_psnr, _in_header(rate))
+
+
+def compress(secret, *, max_bytes=None, quality=None, jpeg=None, progress=lambda done: None):
+    """Compresses a secret to a number of bytes or to a quality, and looks at what that reveals.
+
+    Args:
+        secret: uint8 array of shape `(height, width, 3)`.
+        max_bytes: As of `Codec.encode`.
+        quality: As of `Codec.encode`.
+        jpeg: As of `Codec.encode`.
+        progress: Called with the part that is done, from 0 to 1.
+
+    Returns:
+        The stream, bytes, and the PSNR of the revealed secret in dB.
+
+    Raises:
+        TooFewBytesError: If the secret does not fit into the bytes at any quality.
+    """
+    stream = codec().encode(
+        secret, max_bytes=max_bytes, quality=quality, jpeg=jpeg, progress=lambda done: progress(0.7 * done)
+    )
+    revealed = codec().decode(stream, progress=lambda done: progress(0.7 + 0.3 * done))
+    return stream, image_psnr(secret, revealed)
+
+
+def check_bits(bits):
+    """Makes sure that bits a sample are a rate.
+
+    Args:
+        bits: As of `hide`.
+
+    Raises:
+        ValueError: If they are neither an integer from 1 to 4, nor a float up to 1, nor `None`.
+    """
+    is_fraction = isinstance(bits, float) and 0 < bits <= 1
+    is_whole = isinstance(bits, int) and not isinstance(bits, bool) and bits in BITS
+    if bits is not None and not is_fraction and not is_whole:
+        raise ValueError(f"`bits` must be 1, 2, 3 or 4, or a fraction of a bit such as 0.1. Received: bits={bits}")
+
+
+def check_quality(quality):
+    """Makes sure that a quality is one.
+
+    Args:
+        quality: As of `hide`.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if quality is not None and not quality > 0:
+        raise ValueError(f"`quality` must be a positive number of decibels. Received: quality={quality}")
+
+
+def check_find_at_most(area, *, bits):
+    """Makes sure that how easily something may be found is said right.
+
+    Args:
+        area: As of `hide`.
+        bits: As of `hide`.
+
+    Raises:
+        ValueError: If it is no area under a ROC curve, or bits are given, too.
+    """
+    if area is None:
+        return
+    if not 0.5 < area < 1:
+        raise ValueError(f"`find_at_most` must be more than 0.5 and less than 1. Received: find_at_most={area}")
+    if bits is not None:
+        raise ValueError("`bits` and `find_at_most` both say how much is embedded: choose one of them.")
+
+
+def check_size(secret, cover):
+    """Makes sure that a cover is no smaller, and a secret no larger than they may be.
+
+    Args:
+        secret: uint8 array of shape `(height, width, 3)`.
+        cover: uint8 array of shape `(height, width, 3)`.
+
+    Raises:
+        CapacityError: If they are.
+    """
+    room(cover.shape, BITS[0])
+    if secret.shape[0] * secret.shape[1] > max_pixels(cover.shape):
+        raise CapacityError(
+            f"The secret has more than {LARGEST} times the pixels of the cover: take {remedy(BITS[-1])}."
+        )
+
+
+def max_pixels(shape):
+    """Computes the most pixels that a secret may have: enough, and no bomb.
+
+    Args:
+        shape: Of the cover.
+
+    Returns:
+        Number of pixels.
+    """
+    return min(LARGEST * shape[0] * shape[1], MAX_PIXELS)
+
+
+def remedy(bits):
+    """Says what helps where a secret does not fit.
+
+    Args:
+        bits: Bits a sample that were used.
+
+    Returns:
+        String.
+    """
+    return ("" if bits == BITS[-1] else "more bits, ") + "a larger cover or a smaller secret"
+
+
+@functools.cache
+def codec():
+    """Loads the codec that comes with the library.
+
+    Returns:
+        `Codec`.
+    """
+    from stego_lib.codec.codec import load_codec  # imports Keras: errors that need none come at once
+
+    return load_codec()
+
+
+def _in_header(rate):
+    return rate if isinstance(rate, int) else ADAPTIVE
+
+
+def _effects(cover, num_bytes, *, full):
+    """What embedding does to a cover, for every rate: the fraction of samples that change, and the PSNR in dB."""
+    adaptively = adaptive.expected_effect(cover, num_bytes[: len(FRACTIONS)])[:, 0]
+    effects = [(changed, changed) for changed in adaptively]  # by 1, whose square is 1
+    values = np.bincount(cover.reshape(-1), minlength=256) / cover.size
+    for bits, length in zip(BITS, num_bytes[len(FRACTIONS) :], strict=True):
+        used = 1 if full else 8 * length / bits / cover.size
+        effects.append((used * (1 - 2.0**-bits), used * values @ filling.expected_errors(bits)))
+    return [(changed, 10 * math.log10(255**2 / error)) for changed, error in effects]

@@ -1,0 +1,81 @@
+"""What hiding and revealing come to, whichever way was taken."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+
+class NothingHiddenError(ValueError):
+    """Nothing is hidden in the image, or it was hidden with another passphrase: nobody can tell which."""
+
+
+class AlteredError(ValueError):
+    """The image was altered after the secret had been hidden."""
+
+
+class Hidden(NamedTuple):
+    """A stego image, and how good it is.
+
+    Bits a sample and bytes of the secret, the fraction of the samples that changed, the PSNR in dB of cover and secret,
+    height and width of the secret as it was hidden, and how easily it is found: the area under the ROC curve that
+    `area_under_roc` tells, or NaN. In a JPEG file, bits are those for every AC coefficient that is not 0, and the
+    fraction is one of the coefficients.
+    """
+
+    stego: np.ndarray
+    bits: float
+    num_bytes: int
+    changed: float
+    cover_psnr: float
+    secret_psnr: float
+    secret_size: tuple
+    roc_auc: float = math.nan
+
+
+class Found(NamedTuple):
+    """A stream that was found.
+
+    The height and width that the secret had before it was made smaller, if it was; and the part of the bits that were
+    wrong, `None` where none can be corrected.
+    """
+
+    stream: bytes
+    original_size: tuple = None
+    wrong: float = None
+
+
+class Revealed(NamedTuple):
+    """A secret that was revealed, uint8 array of shape `(height, width, 3)`; the others as of `Found`."""
+
+    secret: np.ndarray
+    original_size: tuple
+    wrong: float
+
+
+class Progress:
+    """Reports how much is done of several parts of work, and never less than before.
+
+    Args:
+        report: Called with the part that is done, from 0 to 1; or `None`.
+    """
+
+    def __init__(self, report):
+        self._report, self._done = report or (lambda done: None), 0.0
+
+    def between(self, start, end):
+        """Makes the function that one part of the work reports to.
+
+        Args:
+            start: What is done when that part begins, 0 to 1.
+            end: What is done when it ends.
+
+        Returns:
+            Function of a number from 0 to 1.
+        """
+
+        def report(done):
+            self._done = max(self._done, start + done * (end - start))
+            self._report(self._done)
+
+        return report

@@ -1,0 +1,59 @@
+"""How many bits samples carry at least cost: the bound of all codes.
+
+Where a change of a sample costs `c`, it is made with a probability that grows as `e^(-c / temperature)`. The
+temperature decides how many bits the samples carry in the mean.
+
+Reference:
+    [Filler and Fridrich, 2010](https://doi.org/10.1109/TIFS.2010.2077629) (Gibbs construction)
+"""
+
+import bisect
+import math
+
+import numpy as np
+
+FINE = 256  # steps of a temperature that only tells what to expect
+
+
+def temperature_of_rate(costs, rate, *, steps=8):
+    """Computes at which temperature samples carry so many bits.
+
+    Args:
+        costs: List of arrays of floats, one for every way to change a sample.
+        rate: Bits a sample.
+        steps: From one power of 2 to the next. Defaults to `8`, few enough for every machine to find the same.
+
+    Returns:
+        Float, rounded up to such a step.
+    """
+    temperatures = [math.ldexp(step % steps + steps, step // steps) for step in range(-100 * steps, 100 * steps)]
+    step = bisect.bisect(temperatures, rate, key=lambda temperature: _entropy(costs, temperature))
+    return temperatures[min(step, len(temperatures) - 1)]
+
+
+def expected_changes(costs, rate):
+    """Computes what the best of all codes would change.
+
+    Args:
+        costs: List of arrays of floats, one for every way to change a sample.
+        rate: Bits a sample.
+
+    Returns:
+        The fraction of the samples that change, and the mean cost of a sample.
+    """
+    weights, exponents = _weights(costs, temperature := temperature_of_rate(costs, rate, steps=FINE))
+    total = 1 + sum(weights)
+    paid = sum(exponent * weight for exponent, weight in zip(exponents, weights, strict=True))
+    return np.mean(sum(weights) / total), temperature * np.mean(paid / total)
+
+
+def _entropy(costs, temperature):
+    weights, exponents = _weights(costs, temperature)
+    total = 1 + sum(weights)
+    moments = sum(exponent * weight for exponent, weight in zip(exponents, weights, strict=True))
+    return np.mean(np.log(total) + moments / total) / math.log(2)
+
+
+def _weights(costs, temperature):
+    exponents = [np.minimum(cost / np.float64(temperature), 100) for cost in costs]
+    return [np.exp(-exponent) for exponent in exponents], exponents

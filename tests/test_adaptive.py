@@ -1,0 +1,132 @@
+import os
+
+import numpy as np
+import pytest
+import skimage.data
+from conftest import check_progress
+from scipy.ndimage import convolve, uniform_filter
+from scipy.stats import binomtest, chisquare
+
+from stego_lib.hiding import syndrome_trellis
+from stego_lib.hiding.adaptive import (
+    MOST,
+    capacity_bytes,
+    embed,
+    expected_effect,
+    extract_body,
+    extract_header,
+    hill_costs,
+)
+
+HEADER, SEED = bytes(range(38)), bytes(range(32))
+
+
+def photograph(height=64, width=96):
+    return skimage.data.coffee()[100 : 100 + height, 200 : 200 + width]
+
+
+COVERS = {
+    "photograph": photograph(),
+    "tiny": photograph(16, 16),
+    "odd": photograph(17, 41),
+    "black": np.zeros((31, 20, 3), "uint8"),
+    "white": np.full((31, 20, 3), 255, "uint8"),
+    "flat": np.full((31, 20, 3), 77, "uint8"),
+    "noise": np.random.default_rng(0).integers(0, 256, (40, 40, 3), "uint8"),
+}
+
+
+@pytest.mark.parametrize("name", COVERS)
+@pytest.mark.parametrize("part", [0, 0.03, 1])
+def test_what_is_embedded_is_extracted_and_no_sample_changes_by_more_than_one(name, part):
+    cover = COVERS[name]
+    body = os.urandom(int(part * capacity_bytes(cover.shape, len(HEADER))))
+    stego = embed(cover, HEADER, body, seed=SEED)
+    assert stego.shape == cover.shape
+    assert stego.dtype == np.uint8
+    assert np.abs(stego.astype(int) - cover).max() == 1
+    assert extract_header(stego, len(HEADER)) == HEADER
+    assert extract_body(stego, len(HEADER), len(body), seed=SEED) == body
+
+
+def test_another_seed_extracts_something_else():
+    body = os.urandom(100)
+    stego = embed(photograph(), HEADER, body, seed=SEED)
+    extracted = np.frombuffer(extract_body(stego, len(HEADER), len(body), seed=bytes(32)), "uint8")
+    wrong = np.unpackbits(extracted ^ np.frombuffer(body, "uint8"))
+    assert binomtest(int(wrong.sum()), wrong.size).pvalue > 1e-6
+
+
+def test_header_and_body_are_read_the_same_way_for_ever():
+    stego = (np.arange(60 * 90 * 3) * 2654435761 >> 24 & 255).astype("uint8").reshape(60, 90, 3)
+    assert extract_header(stego, 38).hex() == (
+        "035d970ad8f27addc6c1add06ba7872e6185c33b6be6916d9f26d87f9ec82ea222aba3894755"
+    )
+    assert extract_body(stego, 38, 40, seed=SEED).hex() == (
+        "cfde80083d37d1a82c80d7b46d6700a8d65ab36a3c77cdf92350d1e893f314dbbbb7b550e72dd648"
+    )
+
+
+def test_costs_are_those_of_hill():
+    cover = photograph()
+    high_pass = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]) / 4
+    expected = np.empty(cover.shape)
+    for channel in range(3):
+        residual = np.abs(convolve(cover[..., channel].astype(float), high_pass))
+        expected[..., channel] = uniform_filter(1 / np.maximum(uniform_filter(residual, 3), 1e-6), 15)
+    np.testing.assert_allclose(hill_costs(cover), expected, rtol=1e-3)
+
+
+def test_changes_lie_where_the_photograph_is_busy():
+    cover = photograph().copy()
+    cover[:, :48] = cover[:, :48] // 64 + 100  # large smooth areas
+    changed = embed(cover, HEADER, os.urandom(cover.size // 80), seed=SEED) != cover
+    assert changed[:, 56:].mean() > 10 * changed[:, :40].mean()
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_as_much_changes_as_is_expected(rate):
+    cover = photograph(96, 120)
+    length = int(rate * cover.size / 8)
+    stego = embed(cover, HEADER, os.urandom(length - len(HEADER)), seed=SEED)
+    [[changed, cost]] = expected_effect(cover, [length])
+    assert changed == pytest.approx((stego != cover).mean(), rel=0.12)
+    assert cost == pytest.approx(hill_costs(cover)[stego != cover].sum(), rel=0.12)
+
+
+def test_samples_go_up_and_down_equally_often_and_the_last_bits_stay_as_they_were():
+    cover = photograph()
+    stego = embed(cover, os.urandom(38), os.urandom(cover.size // 40), seed=SEED)
+    change = stego.astype(int) - cover
+    assert binomtest(int((change == 1).sum()), int((change != 0).sum())).pvalue > 1e-4
+    assert abs((stego & 1).mean() - (cover & 1).mean()) < 0.01
+
+
+def test_a_photograph_without_a_header_looks_as_random_as_one_with_it():
+    photographs = (skimage.data.astronaut, skimage.data.chelsea, skimage.data.coffee)
+    squares = [
+        image()[y : y + 60, x : x + 60] for image in photographs for y in (0, 60, 120) for x in range(0, 420, 60)
+    ]
+    bits = np.unpackbits(np.frombuffer(b"".join(extract_header(square, 38) for square in squares), "uint8"))
+    assert chisquare(np.bincount(bits)).pvalue > 1e-4
+    assert chisquare(np.bincount(bits.reshape(-1, 4) @ [8, 4, 2, 1], minlength=16)).pvalue > 1e-4
+
+
+def test_most_of_a_large_cover_is_room():
+    assert capacity_bytes((1000, 1000, 3), 38) == pytest.approx(MOST * 3e6 / 8, rel=0.005)
+    assert 0 < capacity_bytes((16, 16, 3), 38) < 0.6 * MOST * 768 / 8
+
+
+def test_what_does_not_fit_is_refused():
+    cover = COVERS["tiny"]
+    with pytest.raises(ValueError, match="do not fit"):
+        embed(cover, HEADER, bytes(capacity_bytes(cover.shape, 38) + 1), seed=SEED)
+    with pytest.raises(ValueError, match="do not fit"):
+        embed(cover[:5, :5], HEADER, b"", seed=SEED)
+    assert extract_header(cover[:5, :5], 38) is None
+    assert extract_header(cover[:1, :1], 38) is None
+
+
+def test_progress_rises_to_one(monkeypatch):
+    monkeypatch.setattr(syndrome_trellis, "CHUNK", 128)
+    check_progress(lambda progress: embed(photograph(), HEADER, SEED * 50, seed=SEED, progress=progress))

@@ -1,0 +1,64 @@
+import io
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from stego_lib.codec.avif import best_avif, decode_avif, lengthen, shorten
+from stego_lib.codec.container import AVIF, avif_stream, decode_file, unpack
+from stego_lib.images import image_psnr
+
+IMAGE = skimage.data.astronaut()[100:197, 150:270]
+
+
+def written(image, **options):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "AVIF", **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("sampling", ["4:4:4", "4:2:0"])
+@pytest.mark.parametrize("shape", [(97, 120), (1, 1), (9, 200)])
+def test_a_file_comes_back_without_its_boxes(sampling, shape):
+    image = np.resize(IMAGE, (*shape, 3))
+    file = written(image, quality=60, speed=10, subsampling=sampling)
+    short = shorten(file)
+    assert len(short) < len(file) - 260
+    with Image.open(io.BytesIO(file)) as expected:
+        np.testing.assert_array_equal(decode_avif(short, *shape), np.array(expected))
+    with Image.open(io.BytesIO(lengthen(short, *shape))) as whole:
+        assert whole.format == "AVIF"
+
+
+def test_the_best_of_some_qualities_fits():
+    for max_bytes in (400, 1500, 6000):
+        short, decoded = best_avif(IMAGE, max_bytes)
+        assert 0.7 * max_bytes < len(short) <= max_bytes
+        np.testing.assert_array_equal(decode_avif(short, *IMAGE.shape[:2]), decoded)
+    assert image_psnr(IMAGE, decoded) > 36
+    assert best_avif(IMAGE, 30) is None
+
+
+def test_a_picture_of_another_size_is_refused_before_it_is_decoded():
+    short = shorten(written(IMAGE, quality=10, speed=10))
+    assert decode_avif(short, 97, 121) is None
+    assert decode_avif(short, 120, 97) is None
+    large = shorten(written(np.zeros((2048, 2048, 3), "uint8"), quality=10, speed=10))
+    assert len(large) < 500
+    assert decode_avif(large, 97, 120) is None
+
+
+def test_a_damaged_file_is_refused():
+    data, decoded = avif_stream(IMAGE, 1500)
+    stream = unpack(data)
+    assert stream.kind == AVIF
+    np.testing.assert_array_equal(decode_file(stream), decoded)
+    for position in range(50, len(stream.payload), 97):
+        payload = bytearray(stream.payload)
+        payload[position] ^= 0xFF
+        with pytest.raises(ValueError, match=r"damaged|other pixels"):
+            decode_file(stream._replace(payload=bytes(payload)))
+    for length in range(0, 60, 7):
+        with pytest.raises(ValueError, match="damaged"):
+            decode_file(stream._replace(payload=stream.payload[:length]))
