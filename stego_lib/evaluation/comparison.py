@@ -32,7 +32,7 @@ CODECS = {
 }
 RATES = (0.1, 0.2, *BITS)  # bits a sample
 SURVIVED = 75  # JPEG quality
-FAMILIES = ("hide", "joint modular", "joint residual", *CODECS, "LSB", "plain LSB")
+FAMILIES = ("hide", "joint modular", "joint residual", "joint robust", *CODECS, "LSB", "plain LSB")
 
 
 def all_methods(bits=RATES):
