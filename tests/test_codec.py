@@ -383,9 +383,9 @@ def test_no_image_makes_latents_that_do_not_fit_into_16_bits():
 
 
 def test_the_finest_steps_are_left_out_where_values_would_not_fit(codec):
-    assert codec.coder.finest == 0
+    assert codec.coder.finest < 64  # an octave
     other = Codec({**codec.content, "basis": codec.content["basis"] * 8})
-    assert other.coder.finest > 0
+    assert other.coder.finest > codec.coder.finest + 64
     image = np.full((8, 8, 3), 255, "uint8")
     assert other.encode(image, step=0.125) == other.encode(image, step=2 * STEPS[other.coder.finest])
 
