@@ -413,7 +413,7 @@ def test_decoding_takes_a_bounded_number_of_bytes_a_pixel(codec):
     codec.decode(data)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak / (1024 * 1024) < 50
+    assert peak / (1024 * 1024) < 90  # it is one window; of more of them, 34
 
 
 def test_several_threads_get_their_own_pictures(codec, photograph):
