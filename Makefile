@@ -2,12 +2,13 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: help demo test train bench lint clean
+.PHONY: help demo test train bench lint docs clean
 help:
 	@echo "make demo    hide a photograph in another and train an autoencoder, offline, in about three minutes"
 	@echo "make test    run all tests, on TensorFlow and on JAX"
 	@echo "make train   train the default model on DIV2K (downloads it where needed)"
 	@echo "make bench   measure quality beside AVIF and JPEG XL, time and memory"
+	@echo "make docs    write the reference of the library into outputs/reference"
 	@echo "make lint    check format, style and notebooks"
 
 demo: .venv/.installed
@@ -24,7 +25,7 @@ demo: .venv/.installed
 	@echo "and at modular-8/gallery.png: the same by weights that come with the library."
 
 test: .venv/.installed-dev
-	KERAS_BACKEND=tensorflow $(PY) -m pytest
+	KERAS_BACKEND=tensorflow $(PY) -m pytest -n 2 --dist loadfile
 	KERAS_BACKEND=jax $(PY) -m pytest -m backend -n 2 --dist loadfile
 
 train: .venv/.installed
@@ -37,6 +38,9 @@ lint: .venv/.installed-dev
 	$(PY) -m ruff format --check
 	$(PY) -m ruff check
 	$(PY) -m nbstripout --verify notebooks/*.ipynb
+
+docs: .venv/.installed-dev
+	$(PY) -W error::UserWarning -m pdoc --docformat google --no-show-source --output-directory outputs/reference stego_lib !stego_lib.__main__
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -94,7 +94,7 @@ def check_layer(layer, *inputs, output_shape, tmp_path, differentiable=-1):
     arguments = list(inputs) if len(inputs) > 1 else inputs[0]
     np.testing.assert_allclose(keras.ops.convert_to_numpy(loaded(arguments)), output, atol=1e-6)
 
-    weights = np.random.default_rng(1).normal(size=output.shape).astype("float32")
+    weights = keras.ops.convert_to_tensor(np.random.default_rng(1).normal(size=output.shape).astype("float32"))
 
     def weighted_sum(x):
         changed = list(inputs)

@@ -27,11 +27,11 @@ def photograph(height=64, width=96):
 
 COVERS = {
     "photograph": photograph(),
-    "tiny": photograph(16, 16),
+    "tiny": photograph(20, 21),
     "odd": photograph(17, 41),
-    "black": np.zeros((31, 20, 3), "uint8"),
-    "white": np.full((31, 20, 3), 255, "uint8"),
-    "flat": np.full((31, 20, 3), 77, "uint8"),
+    "black": np.zeros((31, 40, 3), "uint8"),
+    "white": np.full((31, 40, 3), 255, "uint8"),
+    "flat": np.full((31, 40, 3), 77, "uint8"),
     "noise": np.random.default_rng(0).integers(0, 256, (40, 40, 3), "uint8"),
 }
 
@@ -44,7 +44,9 @@ def test_what_is_embedded_is_extracted_and_no_sample_changes_by_more_than_one(na
     stego = embed(cover, HEADER, body, seed=SEED)
     assert stego.shape == cover.shape
     assert stego.dtype == np.uint8
-    assert np.abs(stego.astype(int) - cover).max() == 1
+    change = stego.astype(int) - cover
+    assert np.abs(change).max() == 1
+    np.testing.assert_array_equal(change, change[..., :1].repeat(3, 2))
     assert extract_header(stego, len(HEADER)) == HEADER
     assert extract_body(stego, len(HEADER), len(body), seed=SEED) == body
 
@@ -60,10 +62,10 @@ def test_another_seed_extracts_something_else():
 def test_header_and_body_are_read_the_same_way_for_ever():
     stego = (np.arange(60 * 90 * 3) * 2654435761 >> 24 & 255).astype("uint8").reshape(60, 90, 3)
     assert extract_header(stego, 38).hex() == (
-        "035d970ad8f27addc6c1add06ba7872e6185c33b6be6916d9f26d87f9ec82ea222aba3894755"
+        "c3e1550980600ad51470c40ddfaabef6bb599179222b73188dd5a033a9ecd6765d379c8fb8b0"
     )
     assert extract_body(stego, 38, 40, seed=SEED).hex() == (
-        "cfde80083d37d1a82c80d7b46d6700a8d65ab36a3c77cdf92350d1e893f314dbbbb7b550e72dd648"
+        "f371b88df4e8e0d2c5dfe71d0b52449a0930ca8c94da9628c2e487d99f199fd6dc52a361607e426b"
     )
 
 
@@ -80,13 +82,13 @@ def test_costs_are_those_of_hill():
 def test_changes_lie_where_the_photograph_is_busy():
     cover = photograph().copy()
     cover[:, :48] = cover[:, :48] // 64 + 100  # large smooth areas
-    changed = embed(cover, HEADER, os.urandom(cover.size // 80), seed=SEED) != cover
+    changed = embed(cover, HEADER, os.urandom(cover.size // 240), seed=SEED) != cover
     assert changed[:, 56:].mean() > 10 * changed[:, :40].mean()
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.5])
+@pytest.mark.parametrize("rate", [0.05, 0.25])
 def test_as_much_changes_as_is_expected(rate):
-    cover = photograph(96, 120)
+    cover = photograph(160, 200)
     length = int(rate * cover.size / 8)
     stego = embed(cover, HEADER, os.urandom(length - len(HEADER)), seed=SEED)
     [[changed, cost]] = expected_effect(cover, [length])
@@ -94,11 +96,22 @@ def test_as_much_changes_as_is_expected(rate):
     assert cost == pytest.approx(hill_costs(cover)[stego != cover].sum(), rel=0.12)
 
 
+def test_pixels_that_can_change_neither_way_are_left_alone():
+    cover = photograph().copy()
+    cover[::3] = (255, 0, 128)
+    body = os.urandom(200)
+    stego = embed(cover, HEADER, body, seed=SEED)
+    assert (stego == cover)[::3].all()
+    assert extract_body(stego, len(HEADER), len(body), seed=SEED) == body
+    with pytest.raises(ValueError, match="may change"):
+        embed(np.full_like(cover, (255, 0, 128)), HEADER, body, seed=SEED)
+
+
 def test_samples_go_up_and_down_equally_often_and_the_last_bits_stay_as_they_were():
     cover = photograph()
-    stego = embed(cover, os.urandom(38), os.urandom(cover.size // 40), seed=SEED)
+    stego = embed(cover, os.urandom(38), os.urandom(cover.size // 100), seed=SEED)
     change = stego.astype(int) - cover
-    assert binomtest(int((change == 1).sum()), int((change != 0).sum())).pvalue > 1e-4
+    assert binomtest(int((change[..., 1] == 1).sum()), int((change[..., 1] != 0).sum())).pvalue > 1e-4
     assert abs((stego & 1).mean() - (cover & 1).mean()) < 0.01
 
 
@@ -113,8 +126,8 @@ def test_a_photograph_without_a_header_looks_as_random_as_one_with_it():
 
 
 def test_most_of_a_large_cover_is_room():
-    assert capacity_bytes((1000, 1000, 3), 38) == pytest.approx(MOST * 3e6 / 8, rel=0.005)
-    assert 0 < capacity_bytes((16, 16, 3), 38) < 0.6 * MOST * 768 / 8
+    assert capacity_bytes((1000, 1000, 3), 38) == pytest.approx(MOST * 3e6 / 8, rel=0.015)
+    assert capacity_bytes((16, 16, 3), 38) < 0 < capacity_bytes((24, 24, 3), 38) < 0.4 * MOST * 1728 / 8
 
 
 def test_what_does_not_fit_is_refused():
@@ -122,11 +135,11 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="do not fit"):
         embed(cover, HEADER, bytes(capacity_bytes(cover.shape, 38) + 1), seed=SEED)
     with pytest.raises(ValueError, match="do not fit"):
-        embed(cover[:5, :5], HEADER, b"", seed=SEED)
-    assert extract_header(cover[:5, :5], 38) is None
+        embed(cover[:16, :16], HEADER, b"", seed=SEED)
+    assert extract_header(cover[:16, :16], 38) is None
     assert extract_header(cover[:1, :1], 38) is None
 
 
 def test_progress_rises_to_one(monkeypatch):
     monkeypatch.setattr(syndrome_trellis, "CHUNK", 128)
-    check_progress(lambda progress: embed(photograph(), HEADER, SEED * 50, seed=SEED, progress=progress))
+    check_progress(lambda progress: embed(photograph(100, 150), HEADER, SEED * 40, seed=SEED, progress=progress))

@@ -42,6 +42,7 @@ def test_archives_hold_the_package_with_its_weights_and_nothing_else(dist):
     names = zipfile.ZipFile(wheel).namelist()
     assert sorted(name for name in names if "/weights/" in name) == WEIGHTS
     assert {name.split("/")[0] for name in names} == {"stego_lib", f"stego_lib-{__version__}.dist-info"}
+    assert "stego_lib/py.typed" in names
     assert wheel.stat().st_size < 20e6
     with tarfile.open(sdist) as archive:
         names = [name.partition("/")[2] for name in archive.getnames()]
@@ -66,7 +67,8 @@ def test_an_installed_package_hides_and_reveals(installed, tmp_path):
 def test_the_package_needs_neither_kaggle_nor_jupyter_nor_a_screen_to_be_imported(tmp_path):
     script = (
         "import sys\n"
-        "for name in ('kaggle', 'IPython', 'ipykernel', 'imagecodecs', 'sklearn', 'tkinter', 'jax'):\n"
+        "for name in ('kaggle', 'IPython', 'ipykernel', 'imagecodecs', 'sklearn', 'tkinter', 'jax', 'torch', "
+        "'distributed', 'dask', 'fsspec', 'gradio'):\n"
         "    sys.modules[name] = None\n"
         "import keras, stego_lib\n"
         "for name in stego_lib.__all__:\n"

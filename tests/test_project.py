@@ -14,6 +14,7 @@ import stego_lib
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PARTS = (ROOT / "docs" / "parts.md").read_text()
 
 
 def test_every_public_name_can_be_used():
@@ -76,8 +77,8 @@ def photographs(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("snippet", re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
-def test_the_python_of_the_readme_runs_as_copied(snippet, photographs):
+@pytest.mark.parametrize("snippet", re.findall(r"^```python\n(.*?)^```", README + PARTS, re.MULTILINE | re.DOTALL))
+def test_the_python_of_the_readme_and_of_the_parts_runs_as_copied(snippet, photographs):
     short = {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "2"}  # where it trains
     command = [sys.executable, "-c", snippet]
     subprocess.run(command, cwd=photographs, env={**os.environ, **short}, check=True, timeout=500)

@@ -6,8 +6,9 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from stego_lib.data import load_pairs
-from stego_lib.evaluation.quality import hide_and_reveal, measure, summary, through_png
-from stego_lib.models import PRETRAINED, load_pretrained
+from stego_lib.evaluation.disturbances import DISTURBANCES, cropped, half_and_back, jpeg
+from stego_lib.evaluation.quality import hide_and_reveal, measure, summary, survival, survival_table, through_png
+from stego_lib.models import PRETRAINED, load_pretrained, reveal_images
 
 pytestmark = pytest.mark.backend
 
@@ -45,6 +46,27 @@ def test_summary_names_means_and_the_worst_secret():
         "secret_ssim": np.array([0.8, 0.9]),
     }
     assert summary(quality) == "n = 2, cover 41.00 dB / 0.9500, secret 33.00 dB / 0.8500, worst secret 30.00 dB"
+
+
+def test_survival_is_the_quality_after_each_disturbance(pairs, tiny_autoencoder):
+    secrets, stego = pairs[1][:2], pairs[0][:2]
+    left = survival(tiny_autoencoder, secrets, stego)
+    assert left.keys() == DISTURBANCES.keys()
+    for name, change in {
+        "none": np.copy,
+        "JPEG, quality 75": lambda x: jpeg(x, 75),
+        "half size and back": half_and_back,
+    }.items():
+        revealed = reveal_images(tiny_autoencoder, np.stack([change(image) for image in stego]))
+        expected = [peak_signal_noise_ratio(*images) for images in zip(secrets, revealed, strict=True)]
+        np.testing.assert_allclose(left[name], expected, atol=1e-3)
+    revealed = reveal_images(tiny_autoencoder, np.stack([cropped(image) for image in stego]))
+    assert left["crop"][0] == pytest.approx(peak_signal_noise_ratio(cropped(secrets[0]), revealed[0]), abs=1e-3)
+
+
+def test_survival_table_gives_means_and_the_worst_secret():
+    table = survival_table({"none": np.array([30.0, 36.0]), "crop": np.array([20.0, 21.0])})
+    assert table.splitlines()[2:] == ["| none | 33.00 | 30.0 |", "| crop | 20.50 | 20.0 |"]
 
 
 @pytest.mark.slow

@@ -8,7 +8,9 @@ import keras
 import numpy as np
 import pytest
 
+from stego_lib.block_transform import CarrierEmbedding
 from stego_lib.callbacks import EpochGallery
+from stego_lib.channels import OneOf
 from stego_lib.data import PairDataset
 from stego_lib.images import read_image
 from stego_lib.models import build_autoencoder, learn_message, load_autoencoder
@@ -53,6 +55,13 @@ def test_training_leaves_model_history_and_gallery(trained):
         for output in ("stego", "revealed"):
             for quantity in ("loss", "psnr", "ssim"):
                 assert np.isfinite(history[f"{part}{output}_{quantity}"]).all()
+
+
+def test_a_robust_preset_trains_behind_the_channel(pairs, tmp_path, monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", TINY | {"embedding": "robust", "epochs": 1})
+    model = train(tmp_path, pairs, pairs, preset="tiny")
+    assert isinstance(model.get_layer("channel"), OneOf)
+    assert isinstance(model.get_layer("encoder").get_layer("embedding"), CarrierEmbedding)
 
 
 def test_the_best_epoch_is_kept(trained, pairs):

@@ -10,7 +10,7 @@ MANIFEST = "evaluation-files.json"
 def run_evaluate(options):
     """Measures an autoencoder."""
     from stego_lib.data import load_pairs
-    from stego_lib.evaluation.quality import hide_and_reveal, measure, summary
+    from stego_lib.evaluation.quality import hide_and_reveal, measure, summary, survival, survival_table
     from stego_lib.models import PRETRAINED, load_autoencoder, load_pretrained
     from stego_lib.paths import check_folder
 
@@ -23,6 +23,8 @@ def run_evaluate(options):
     if options.output:
         _write_files(options.output, _pictures(covers, secrets, stego, revealed), earlier)
     print(f"{options.data or 'DIV2K'}, {options.split}: {summary(measure(covers, secrets, stego, revealed))}")
+    if options.disturb:
+        print(survival_table(survival(autoencoder, secrets, stego)))
 
 
 def run_bench(options):

@@ -252,7 +252,7 @@ def _add_evaluate(add):
         "model",
         metavar="MODEL",
         help="a trained autoencoder.keras, or one that comes with stego-lib: modular-4, modular-8, modular-16, "
-        "residual",
+        "residual, robust",
     )
     add_data_options(parser)
     parser.add_argument(
@@ -264,6 +264,11 @@ def _add_evaluate(add):
     )
     parser.add_argument(
         "--output", metavar="FOLDER", type=Path, help="the folder for gallery, error histogram and stego images"
+    )
+    parser.add_argument(
+        "--disturb",
+        action="store_true",
+        help="measure too what noise, JPEG, resizing and cropping the stego images leave of the secrets",
     )
 
 
@@ -303,7 +308,7 @@ def _add_compare(add):
 
 
 def _add_detect(add):
-    parser = add("detect", run_detect, "measure how detectable all ways to hide are; an hour for 1200 photographs")
+    parser = add("detect", run_detect, "measure how detectable all ways to hide are; hours for 1200 photographs")
     _add_measured_folder(parser, "40 or more of at least 256x256 pixels; at most 1200 are used, the middle of each")
     parser.add_argument(
         "--csv",

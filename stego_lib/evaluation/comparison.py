@@ -30,9 +30,9 @@ CODECS = {
     "JPEG 2000": (jpeg2000, imagecodecs.jpeg2k_decode),
     "WebP": (webp, imagecodecs.webp_decode),
 }
-RATES = (0.2, 0.4, *BITS)  # bits a sample
+RATES = (0.1, 0.2, *BITS)  # bits a sample
 SURVIVED = 75  # JPEG quality
-FAMILIES = ("hide", "joint modular", "joint residual", *CODECS, "LSB", "plain LSB")
+FAMILIES = ("hide", "joint modular", "joint residual", "joint robust", *CODECS, "LSB", "plain LSB")
 
 
 def all_methods(bits=RATES):

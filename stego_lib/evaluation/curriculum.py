@@ -11,7 +11,7 @@ from stego_lib.evaluation.simulation import EMBEDDINGS, draw_changes
 
 PAIRS = 16  # covers in a batch, each with its stego image
 CROP_SIZE = 64
-FIRST_STEPS, NEXT_STEPS = 1500, 500  # at the highest rate, and at each of the others
+FIRST_STEPS, NEXT_STEPS = 1000, 300  # at the highest rate, and at each of the others
 FIRST_RATE, NEXT_RATE = 2e-3, 1e-3  # learning rates at the start
 SEEDS = 2  # networks, whose outputs are added
 LIMIT = 3  # of the residuals, in quantization steps of the rich model

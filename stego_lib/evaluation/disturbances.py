@@ -58,7 +58,7 @@ DISTURBANCES = {
     "none": np.copy,
     "one sample": one_sample,
     **{f"noise, sigma {sigma}": functools.partial(noise, sigma=sigma) for sigma in (0.5, 1, 2, 5)},
-    **{f"JPEG, quality {quality}": functools.partial(jpeg, quality=quality) for quality in (95, 85, 75)},
+    **{f"JPEG, quality {quality}": functools.partial(jpeg, quality=quality) for quality in (95, 90, 80, 75, 50)},
     "half size and back": half_and_back,
     "crop": cropped,
 }

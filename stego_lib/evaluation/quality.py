@@ -7,7 +7,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from stego_lib.images import decode_image, encode_image
+from stego_lib.evaluation.disturbances import DISTURBANCES
+from stego_lib.images import decode_image, encode_image, image_psnr
 from stego_lib.metrics import psnr, ssim
 from stego_lib.models import PRETRAINED, hide_images, load_pretrained, reveal_images
 
@@ -52,6 +53,40 @@ def hide_and_reveal(autoencoder, covers, secrets, batch_size=16):
     """
     stego = through_png(hide_images(autoencoder, covers, secrets, batch_size=batch_size))
     return stego, reveal_images(autoencoder, stego, batch_size=batch_size)
+
+
+def survival(autoencoder, secrets, stego, batch_size=16):
+    """Measures what an autoencoder reveals after something has happened to the stego images.
+
+    Args:
+        autoencoder: The model that has hidden the secrets.
+        secrets: uint8 array of shape `(number, height, width, 3)`.
+        stego: uint8 array of the same shape, from `hide_images`.
+        batch_size: Images per batch. Defaults to `16`.
+
+    Returns:
+        Dictionary of arrays of shape `(number,)` for each of the `DISTURBANCES`: PSNR in dB of the revealed secrets
+        (cropped, where the stego image was), higher is better.
+    """
+    left = {}
+    for name, change in DISTURBANCES.items():
+        revealed = reveal_images(autoencoder, np.stack(list(map(change, stego))), batch_size=batch_size)
+        expected = np.stack(list(map(change, secrets))) if name == "crop" else secrets
+        left[name] = np.array(list(map(image_psnr, expected, revealed)))
+    return left
+
+
+def survival_table(left):
+    """Puts what `survival` measured into a Markdown table.
+
+    Args:
+        left: Dictionary returned by `survival`.
+
+    Returns:
+        String: mean PSNR in dB of the secrets, and the worst one.
+    """
+    rows = [f"| {name} | {values.mean():.2f} | {values.min():.1f} |" for name, values in left.items()]
+    return "\n".join(["| after | secret dB | worst secret dB |", "| --- | --- | --- |", *rows])
 
 
 def through_png(images):

@@ -23,26 +23,10 @@ def uniform_probabilities(cover, rate):
 
 
 def adaptive_probabilities(cover, rate):
-    """Computes how probably the adaptive embedding changes each sample.
+    """Computes how probably the adaptive embedding changes each pixel, all of its channels alike.
 
     They are those of the best of all codes at a rate that is higher by as much as the code of
     `stego_lib.hiding.adaptive` falls short of it.
-
-    Args:
-        cover: uint8 array of shape `(height, width, channels)`.
-        rate: Bits a sample, up to 1.
-
-    Returns:
-        float32 array of shape `(2, height, width, channels)`: of subtracting 1, and of adding 1.
-
-    Reference:
-        [Filler and Fridrich, 2010](https://doi.org/10.1109/TIFS.2010.2077629) (Gibbs construction)
-    """
-    return _least_cost(hill_costs(cover), np.stack([cover > 0, cover < 255]), rate)
-
-
-def joint_probabilities(cover, rate):
-    """Computes the same for changes that are alike in all channels of a pixel, at the sum of their costs.
 
     Args:
         cover: uint8 array of shape `(height, width, channels)`.
@@ -50,9 +34,25 @@ def joint_probabilities(cover, rate):
 
     Returns:
         float32 array of shape `(2, height, width, 1)`: of subtracting 1, and of adding 1.
+
+    Reference:
+        [Filler and Fridrich, 2010](https://doi.org/10.1109/TIFS.2010.2077629) (Gibbs construction)
     """
     inside = np.stack([cover.min(-1, keepdims=True) > 0, cover.max(-1, keepdims=True) < 255])
     return _least_cost(hill_costs(cover).sum(-1, keepdims=True), inside, rate * cover.shape[-1])
+
+
+def channel_probabilities(cover, rate):
+    """Computes the same for changes of single samples at their own costs, as the field embeds in grey images.
+
+    Args:
+        cover: uint8 array of shape `(height, width, channels)`.
+        rate: Bits a sample, up to 1.
+
+    Returns:
+        float32 array of shape `(2, height, width, channels)`: of subtracting 1, and of adding 1.
+    """
+    return _least_cost(hill_costs(cover), np.stack([cover > 0, cover < 255]), rate)
 
 
 def _least_cost(costs, inside, rate):
@@ -89,5 +89,5 @@ def draw_changes(cover, probabilities, generator):
 EMBEDDINGS = {
     "uniform": uniform_probabilities,
     "adaptive": adaptive_probabilities,
-    "adaptive by pixel": joint_probabilities,
+    "adaptive in each channel": channel_probabilities,
 }

@@ -14,7 +14,7 @@ from stego_lib.hiding.seal import TAG
 from stego_lib.images import MAX_PIXELS, check_photograph, image_psnr
 
 BITS = (1, 2, 3, 4)  # that filling puts into every sample
-FRACTIONS = (0.05, 0.1, 0.2, 0.4)  # of a bit a sample, that adaptive embedding is shown for
+FRACTIONS = (0.05, 0.1, 0.2, 0.3)  # of a bit a sample, that adaptive embedding is shown for
 POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
 GOOD = 37.95  # dB; a secret that comes back like this, at 38.0, needs no more bits
 MARGIN = 1.0  # dB by which an estimate may be wrong,
@@ -60,7 +60,7 @@ def capacity(cover, secret=None, *, quality=None):
             takes. Defaults to `None`, the best quality that fits.
 
     Returns:
-        List of `Capacity` for 0.05, 0.1, 0.2 and 0.4 bits a sample, embedded adaptively, and for 1 to 4 bits. The PSNR
+        List of `Capacity` for 0.05, 0.1, 0.2 and 0.3 bits a sample, embedded adaptively, and for 1 to 4 bits. The PSNR
         of a secret that does not fit is NaN, and that of one that is known to come back exactly infinite. With a
         quality, the bytes are those that the secret takes.
 

@@ -200,7 +200,6 @@ def _hide_one(cover, secret, output, options):
         hidden = hide_file(cover, secret, output, options.passphrase, overwrite=True, **options.hiding)
     measured = {name: getattr(hidden, name) for name in MEASURED}
     measured |= {name: f"{measured[name]:.4g}" for name in ("bits", "changed")}
-    measured |= {name: f"{measured[name]:.4g}" for name in ("bits", "changed")}
     measured |= {name: f"{measured[name]:.2f}" for name in ("cover_psnr", "secret_psnr")}
     return measured | {"status": "hidden"}
 

@@ -39,6 +39,11 @@ from stego_lib.images import (
 )
 from stego_lib.photographs import resized
 
+PURE_COLOURS = (
+    "Too many pixels of the cover are pure colours, with samples of 0 and of 255, which cannot change by 1 as a whole: "
+    "take `bits=1` or another cover."
+)
+
 
 def hide(
     cover,
@@ -64,7 +69,7 @@ def hide(
         cover: uint8 array of shape `(height, width, 3)`, RGB, at least 16x16.
         secret: uint8 array of shape `(height, width, 3)`, RGB, any size up to 64 times the pixels of the cover.
         passphrase: String that is needed to reveal the secret; `None` lets everybody reveal it. Defaults to `None`.
-        bits: A float up to 1.0 embeds adaptively, at most so many bits a sample, and no more than 0.9; an integer from
+        bits: A float up to 1.0 embeds adaptively, at most so many bits a sample, and no more than 0.3; an integer from
             1 to 4 fills so many low bits of every sample: the cover keeps 51, 46, 41 or 35 dB. Either way the secret
             comes back as well as that allows. Defaults to `None`: the secret comes back at 38 dB (37.95) if adaptive
             embedding has room for that; else the fewest low bits are filled that are enough for it, or 4.
@@ -309,7 +314,10 @@ def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, design, pro
     payload = make_payload(choice.stream, passphrase, bits=choice.bits)
     # Noise in all samples hides how much is used; but what comes back exactly has no use for more.
     fill = quality is None and math.isfinite(choice.secret_psnr)
-    stego = _embed(cover, payload, bits=choice.bits, fill=fill, progress=progress.between(0.6, 0.95))
+    try:
+        stego = _embed(cover, payload, bits=choice.bits, fill=fill, progress=progress.between(0.6, 0.95))
+    except ValueError as error:
+        raise CapacityError(PURE_COLOURS) from error
     if find(write(stego), passphrase).stream != choice.stream:
         raise AlteredError("What was written is not what is read from it.")
     if choice.secret_psnr < POOR and quality is None:

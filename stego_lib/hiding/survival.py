@@ -68,7 +68,7 @@ def make_design(survive, *, cover_quality, shrink, bits, fit=None):
         raise ValueError("`bits` is for a secret that need not survive: leave it out, or `survive`.")
     low, high = robust.QUALITIES[0], robust.QUALITIES[-1]
     if isinstance(survive, bool) or not isinstance(survive, int) or not low <= survive <= high:
-        raise ValueError(f"`survive` must be a JPEG quality from {low} to {high}. Received: survive={survive}")
+        raise ValueError(f"`survive` must be a JPEG quality from {low} to {high}, not {survive}.")
     cover_quality = COVER_QUALITY if cover_quality is None else cover_quality
     if not 20 <= cover_quality <= 60:
         raise ValueError(f"`cover_quality` must be from 20 to 60 decibels. Received: cover_quality={cover_quality}")
