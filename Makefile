@@ -25,7 +25,7 @@ demo: .venv/.installed
 	@echo "and at modular-8/gallery.png: the same by weights that come with the library."
 
 test: .venv/.installed-dev
-	KERAS_BACKEND=tensorflow $(PY) -m pytest
+	KERAS_BACKEND=tensorflow $(PY) -m pytest -n 2 --dist loadfile
 	KERAS_BACKEND=jax $(PY) -m pytest -m backend -n 2 --dist loadfile
 
 train: .venv/.installed

@@ -28,6 +28,7 @@ KERNELS = {  # name: title, GPU, datasets, the notebook whose outputs it reads
     "07_files": ("stego_lib 07 files", False, [], None),
     "08_compare": ("stego_lib 08 compare", False, [], None),
     "09_steganalysis": ("stego_lib 09 steganalysis", True, [], None),
+    "10_survive": ("stego_lib 10 survive", False, [], None),
 }
 BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({})"
 ANY_BADGE = re.compile(r" ?" + re.escape(BADGE).replace(r"\{\}", r"[^)]*"))

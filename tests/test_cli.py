@@ -77,7 +77,7 @@ def test_problems_are_said_in_one_sentence(arguments, message, model, photograph
     [
         ("torch", "capacity", "The backend of Keras is torch, which is not installed"),
         ("imagecodecs", "compare", "This command needs the package imagecodecs: pip install imagecodecs"),
-        ("sklearn", "detect", "This command needs the package scikit-learn: pip install scikit-learn"),
+        ("sklearn", "detect", "This command needs the package sklearn: pip install scikit-learn"),
     ],
 )
 def test_what_is_not_installed_is_named(module, command, message, photographs, tmp_path):

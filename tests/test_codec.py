@@ -383,9 +383,9 @@ def test_no_image_makes_latents_that_do_not_fit_into_16_bits():
 
 
 def test_the_finest_steps_are_left_out_where_values_would_not_fit(codec):
-    assert codec.coder.finest == 0
+    assert codec.coder.finest < 64  # an octave
     other = Codec({**codec.content, "basis": codec.content["basis"] * 8})
-    assert other.coder.finest > 0
+    assert other.coder.finest > codec.coder.finest + 64
     image = np.full((8, 8, 3), 255, "uint8")
     assert other.encode(image, step=0.125) == other.encode(image, step=2 * STEPS[other.coder.finest])
 
@@ -413,7 +413,7 @@ def test_decoding_takes_a_bounded_number_of_bytes_a_pixel(codec):
     codec.decode(data)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak / (1024 * 1024) < 50
+    assert peak / (1024 * 1024) < 90  # it is one window; of more of them, 34
 
 
 def test_several_threads_get_their_own_pictures(codec, photograph):

@@ -280,7 +280,7 @@ def test_a_secret_travels_from_one_process_to_another_quietly(originals, tmp_pat
     paths = [str(originals / name) for name in ("cover.png", "secret.png")]
     hidden = run(tmp_path, "hide", *paths, "-o", "s.png", environment={"STEGO_LIB_PASSPHRASE": "from outside"})
     assert (hidden.returncode, hidden.stderr) == (0, "")
-    assert hidden.stdout.startswith("s.png: cover 6")
+    assert hidden.stdout.startswith("s.png: cover 5")
     assert "from outside" not in hidden.stdout
     (tmp_path / "passphrase.txt").write_text("from outside\r\n")
     revealed = run(tmp_path, "reveal", "s.png", "-o", "r.png", "--passphrase-file", "passphrase.txt")
@@ -338,6 +338,7 @@ def test_capacity_prints_a_line_for_every_number_of_bits(originals, capsys):
 )
 def test_how_easily_it_is_found_is_said_with_what_helps(measured, expected):
     usual = {"stego": COVER, "bits": 0.1, "num_bytes": 100, "changed": 0.1, "cover_psnr": 50.0, "secret_psnr": 40.0}
+    usual["secret_size"] = 40, 60
     sentence = command_line._how_easily_found(Hidden(**usual | measured))
     assert re.search(expected, sentence) or sentence == expected
 

@@ -360,7 +360,7 @@ def test_metadata_are_kept_only_where_that_is_asked_for(folder):
     assert kept.info["exif"] == cover.info["exif"]
     assert kept.info["comment"] == b"at home"
     assert kept.size == stego.size == cover.size
-    with pytest.raises(ValueError, match="`keep_metadata` is for JPEG files"):
+    with pytest.raises(ValueError, match="`keep_metadata` is for JPEG covers"):
         hide_in(folder, "no.png", cover="cover.png", keep_metadata=True)
 
 

@@ -58,7 +58,7 @@ def test_the_secret_comes_back_with_the_quality_that_was_said(cover, secret, bit
     assert hidden.bits == pytest.approx(bits, rel=0.02)
     assert hidden.bits <= bits
     assert hidden.changed == (hidden.stego != cover).mean()
-    assert hidden.num_bytes == pytest.approx(cover.size * bits / 8, rel=0.02)
+    assert hidden.num_bytes == pytest.approx(cover.size * bits / 8, rel=0.05)
 
 
 def test_a_good_secret_is_embedded_adaptively_if_that_has_room_for_it(cover, secret):

@@ -24,8 +24,9 @@ COVER_QUALITY = 38.0  # dB that a cover keeps by default
 TRIED = 2**20  # pixels of a cover in which room is tried, about
 STRIP = 64  # rows
 TOLERANCE = 1.01  # of the mean squared error
-# What a code loses: a part of its rate, more the shorter it is and the more it has to correct.
-LOSS, SHORT, NOISY = 0.012, 1.2, 0.08
+# What a code loses of its rate: more the shorter it is and the more it has to correct, and where all of many have to be
+# corrected.
+LOSS, SHORT, NOISY, MANY = 0.012, 1.2, 0.1, 0.025
 LEAST = 64  # bytes; the smallest streams are about as long
 TRIALS = 5  # of hiding what did not survive
 EASIER = 0.03  # bits a coefficient more than the hardest change leaves: nothing that large covers must be tried with
@@ -67,7 +68,7 @@ def make_design(survive, *, cover_quality, shrink, bits, fit=None):
         raise ValueError("`bits` is for a secret that need not survive: leave it out, or `survive`.")
     low, high = robust.QUALITIES[0], robust.QUALITIES[-1]
     if isinstance(survive, bool) or not isinstance(survive, int) or not low <= survive <= high:
-        raise ValueError(f"`survive` must be a JPEG quality from {low} to {high}. Received: survive={survive}")
+        raise ValueError(f"`survive` must be a JPEG quality from {low} to {high}, not {survive}.")
     cover_quality = COVER_QUALITY if cover_quality is None else cover_quality
     if not 20 <= cover_quality <= 60:
         raise ValueError(f"`cover_quality` must be from 20 to 60 decibels. Received: cover_quality={cover_quality}")
@@ -157,7 +158,7 @@ def room(cover, design, *, write=np.copy, progress=lambda done: None):
     if sample is not cover:
         changes = [change for change, left in zip(changes, rates, strict=True) if left < rate + EASIER]
     size = carriers.capacity_bits(cover.shape, HEADER, level=level)
-    rate -= LOSS + SHORT / math.sqrt(min(size, LONGEST)) + NOISY * (1 - rate)
+    rate -= LOSS + SHORT / math.sqrt(min(size, LONGEST)) + NOISY * (1 - rate) + MANY * (size > LONGEST)
     num_bytes = math.floor(rate * size / 8) - TAG
     if num_bytes < LEAST:
         raise CapacityError(
