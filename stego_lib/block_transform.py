@@ -8,13 +8,21 @@ import keras
 import numpy as np
 from keras import ops
 
-from stego_lib.channels import LUMINANCE_TABLE, TO_YCBCR, constant, cosine_basis
+from stego_lib.channels import TO_YCBCR, constant, cosine_basis
 from stego_lib.layers import EightBit, Float32Layer, positive_integer
 
 BLOCK = 8
 COEFFICIENTS = 3 * BLOCK**2
 LUMINANCE_CARRIERS, CHROMINANCE_CARRIERS = 36, 6
 CARRIERS = LUMINANCE_CARRIERS + 2 * CHROMINANCE_CARRIERS  # the coefficients that may carry something, of each block
+PERIODS = np.array(  # in 8-bit steps, as trained; twice the step of a JPEG table or more leaves something
+    [
+        *(25.9, 40.5, 89.2, 51.0, 62.7, 66.2, 43.0, 74.1, 54.9, 62.1, 54.7, 56.5),
+        *(39.5, 27.1, 50.8, 40.2, 47.3, 22.9, 49.5, 44.2, 39.8, 25.4, 30.7, 25.4),
+        *(92.0, 39.1, 80.7, 74.2, 76.2, 85.1, 92.0, 83.4, 108.0, 103.2, 113.7, 136.5),
+        *(66.6, 50.8, 52.9, 31.0, 41.3, 36.3, 64.9, 63.0, 51.0, 29.2, 30.4, 51.4),
+    ]
+)
 
 
 def component_and_frequency():
@@ -50,16 +58,6 @@ def usual_sizes():
     """
     component, row, column = component_and_frequency()
     return np.where(component == 0, 110.0, 27.0) / np.maximum(np.hypot(row, column), 0.25)
-
-
-def start_periods():
-    """Builds the periods to begin with: twice the steps of JPEG at quality 75, but 28 at least, and 38 for colours.
-
-    Returns:
-        Array of shape `(48,)` in 8-bit steps.
-    """
-    component, row, column = (part[:CARRIERS] for part in component_and_frequency())
-    return np.where(component == 0, np.maximum(np.array(LUMINANCE_TABLE)[row, column], 28.0), 38.0)
 
 
 @keras.saving.register_keras_serializable(package="stego_lib")
@@ -219,20 +217,9 @@ def offset(values, periods):
 
 def _first_logits(budget=25.0):
     """High for the cheapest carriers, which cost the cover 25 squared 8-bit steps a sample, 34 dB; low for others."""
-    periods = np.array(PERIODS)
     weights = np.square(np.linalg.inv(TO_YCBCR)).mean(0)[component_and_frequency()[0][:CARRIERS]]
-    cost = weights * periods**2 / 12 / BLOCK**2
+    cost = weights * PERIODS**2 / 12 / BLOCK**2
     order = np.argsort(cost)
     is_used = np.zeros(CARRIERS, bool)
     is_used[order] = np.cumsum(cost[order]) < budget
     return np.where(is_used, 2.5, -2.0)
-
-
-PERIODS = np.array(
-    [
-        *(25.9, 40.5, 89.2, 51.0, 62.7, 66.2, 43.0, 74.1, 54.9, 62.1, 54.7, 56.5),
-        *(39.5, 27.1, 50.8, 40.2, 47.3, 22.9, 49.5, 44.2, 39.8, 25.4, 30.7, 25.4),
-        *(92.0, 39.1, 80.7, 74.2, 76.2, 85.1, 92.0, 83.4, 108.0, 103.2, 113.7, 136.5),
-        *(66.6, 50.8, 52.9, 31.0, 41.3, 36.3, 64.9, 63.0, 51.0, 29.2, 30.4, 51.4),
-    ]
-)

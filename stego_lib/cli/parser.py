@@ -218,7 +218,7 @@ def _add_train(add):
     add_data_options(parser)
     add_training_options(
         parser,
-        {"small": "two minutes", "default": "twenty minutes", "gpu": "a day", "robust": "days, or an hour on a GPU"},
+        {"small": "two minutes", "default": "twenty minutes", "gpu": "a day", "robust": "an hour and a half"},
         validation="a part of --data",
         output="model, history and pictures",
     )
