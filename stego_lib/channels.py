@@ -8,26 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from stego_lib.jpeg_standard import CHROMINANCE_TABLE, LUMINANCE_TABLE, TO_YCBCR, cosine_basis
 from stego_lib.layers import Float32Layer, straight_through_round
 
-LUMINANCE_TABLE = (
-    (16, 11, 10, 16, 24, 40, 51, 61),
-    (12, 12, 14, 19, 26, 58, 60, 55),
-    (14, 13, 16, 24, 40, 57, 69, 56),
-    (14, 17, 22, 29, 51, 87, 80, 62),
-    (18, 22, 37, 56, 68, 109, 103, 77),
-    (24, 35, 55, 64, 81, 104, 113, 92),
-    (49, 64, 78, 87, 103, 121, 120, 101),
-    (72, 92, 95, 98, 112, 100, 103, 99),
-)
-CHROMINANCE_TABLE = (
-    (17, 18, 24, 47, 99, 99, 99, 99),
-    (18, 21, 26, 66, 99, 99, 99, 99),
-    (24, 26, 56, 99, 99, 99, 99, 99),
-    (47, 66, 99, 99, 99, 99, 99, 99),
-    *((99,) * 8,) * 4,
-)
-TO_YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 SUBSAMPLINGS = ("4:4:4", "4:2:0")
 
 
@@ -209,21 +192,6 @@ def everyday_channel():
         ],
         name="channel",
     )
-
-
-def cosine_basis(size=8):
-    """Builds the orthonormal cosine transform.
-
-    Args:
-        size: Number of samples. Defaults to `8`.
-
-    Returns:
-        Array of shape `(size, size)`: frequency, sample.
-    """
-    samples, frequencies = np.arange(size), np.arange(size)[:, None]
-    basis = np.cos((2 * samples + 1) * frequencies * np.pi / (2 * size)) * (2 / size) ** 0.5
-    basis[0] /= 2**0.5
-    return basis
 
 
 def scaled_table(table, quality):

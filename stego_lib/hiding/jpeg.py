@@ -46,18 +46,33 @@ def uerd_costs(jpeg):
     costs = np.full(jpeg.blocks.shape, np.inf, "float32")
     for component in jpeg.components:
         steps = component.quantization.astype("float32")
-        magnitudes = np.abs(_picture(component, jpeg.blocks))
+        magnitudes = np.abs(picture_blocks(component, jpeg.blocks))
         energy = np.ascontiguousarray(magnitudes[..., 1:] @ steps[1:])
         energy = cv2.filter2D(energy, -1, NEIGHBOURS, borderType=cv2.BORDER_REFLECT)
         dearness = np.append((steps[1] + steps[8]) / 2, steps[1:])
         with np.errstate(divide="ignore"):
-            _picture(component, costs)[:] = dearness / energy[..., None]
+            picture_blocks(component, costs)[:] = dearness / energy[..., None]
         # What fills up repeats the mean of the block before it, which has to stay as it is.
         if component.width > component.columns:
-            _picture(component, costs)[:, -1, 0] = np.inf
+            picture_blocks(component, costs)[:, -1, 0] = np.inf
         if component.height > component.rows:
-            _picture(component, costs)[-1, :, 0] = np.inf
+            picture_blocks(component, costs)[-1, :, 0] = np.inf
     return costs
+
+
+def picture_blocks(component, blocks):
+    """Finds the blocks of a component that hold the picture, without those that only fill up.
+
+    Args:
+        component: `Component`.
+        blocks: Array of the shape of `JPEGFile.blocks`.
+
+    Returns:
+        View of shape `(rows, columns, 64)`.
+    """
+    stop = component.start + component.height * component.width
+    whole = blocks[component.start : stop].reshape(component.height, component.width, 64)
+    return whole[: component.rows, : component.columns]
 
 
 def num_nonzero(jpeg):
@@ -69,7 +84,7 @@ def num_nonzero(jpeg):
     Returns:
         Integer.
     """
-    return sum(int(np.count_nonzero(_picture(component, jpeg.blocks)[..., 1:])) for component in jpeg.components)
+    return sum(int(np.count_nonzero(picture_blocks(component, jpeg.blocks)[..., 1:])) for component in jpeg.components)
 
 
 def capacity_bytes(jpeg, header, *, rate=MOST):
@@ -112,7 +127,7 @@ def expected_effect(jpeg, num_bytes):
         The fraction of the coefficients that change, and the mean squared error of red, green and blue values.
     """
     rates = _change_rates(uerd_costs(jpeg), 8 * num_bytes / jpeg.blocks.size)
-    errors = [np.mean(_picture(part, rates) * part.quantization**2) for part in jpeg.components]
+    errors = [np.mean(picture_blocks(part, rates) * part.quantization**2) for part in jpeg.components]
     return rates.mean(), np.dot(errors, IN_COLOURS[: len(errors)])
 
 
@@ -182,13 +197,6 @@ def extract_body(jpeg, header, length, *, band, seed):
     in_header = _header_places(jpeg.blocks.size, header)
     coefficients = jpeg.blocks.reshape(-1)[_body_places(jpeg.blocks.shape, in_header, band)]
     return extract_ternary(coefficients, length, seed=seed)
-
-
-def _picture(component, blocks):
-    """The blocks of a component that hold the picture: a view of shape `(rows, columns, 64)`."""
-    stop = component.start + component.height * component.width
-    whole = blocks[component.start : stop].reshape(component.height, component.width, 64)
-    return whole[: component.rows, : component.columns]
 
 
 def _embedded(coefficients, costs, message, *, seed, progress=None):
