@@ -10,6 +10,7 @@ from stego_lib.formats import UnsupportedFileError
 from stego_lib.hiding.capacity import (
     GOOD,
     LONGER,
+    POOR,
     Capacity,
     CapacityError,
     check_find_at_most,
@@ -36,9 +37,7 @@ from stego_lib.hiding.payload import HEADER, make_payload, open_header
 from stego_lib.hiding.seal import TAG
 from stego_lib.images import check_photograph, decode_image, image_psnr, read_image
 
-POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
 REMEDY = "a larger cover, a smaller secret, or an output that ends in .png"
-
 RATES = (0.05, 0.1, 0.2, 0.4)  # bits for every AC coefficient that is not 0, for which capacity is shown
 
 
