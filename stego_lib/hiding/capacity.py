@@ -74,12 +74,7 @@ def capacity(cover, secret=None, *, quality=None):
     check_size(secret, cover)
     rates = (*FRACTIONS, *BITS)
     rooms = [room(cover.shape, bits) for bits in rates]
-    if quality is None:
-        num_bytes, secret_psnr = rooms, codec().estimate(secret, rooms)
-    else:
-        num_bytes = [codec().estimate_bytes(secret, quality)] * len(rates)
-        secret_psnr = [quality if num_bytes[0] <= available else math.nan for available in rooms]
-    embedded = [HEADER + TAG + min(length, available) for length, available in zip(num_bytes, rooms, strict=True)]
+    num_bytes, secret_psnr, embedded = streams_for(secret, rooms, quality=quality)
     changed, cover_psnr = zip(*_effects(cover, embedded, full=quality is None), strict=True)
     found = [
         area_under_roc(
@@ -88,6 +83,28 @@ def capacity(cover, secret=None, *, quality=None):
         for bits, length in zip(rates, embedded, strict=True)
     ]
     return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, found))
+
+
+def streams_for(secret, rooms, *, quality):
+    """Estimates what a secret takes where there is more room or less.
+
+    Args:
+        secret: uint8 array of shape `(height, width, 3)`.
+        rooms: List of numbers of bytes that a stream may have.
+        quality: As of `capacity`.
+
+    Returns:
+        num_bytes: List of numbers of bytes: of the room, or of what the secret takes at that quality.
+        secret_psnr: List of PSNR in dB, NaN where the secret does not fit.
+        embedded: List of numbers of bytes that are embedded, header and seal together with what fits.
+    """
+    if quality is None:
+        num_bytes, secret_psnr = rooms, codec().estimate(secret, rooms)
+    else:
+        num_bytes = [codec().estimate_bytes(secret, quality)] * len(rooms)
+        secret_psnr = [quality if num_bytes[0] <= available else math.nan for available in rooms]
+    embedded = [HEADER + TAG + min(length, available) for length, available in zip(num_bytes, rooms, strict=True)]
+    return num_bytes, secret_psnr, embedded
 
 
 def room(shape, bits):

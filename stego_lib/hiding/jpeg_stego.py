@@ -18,6 +18,7 @@ from stego_lib.hiding.capacity import (
     check_size,
     codec,
     compress,
+    streams_for,
 )
 from stego_lib.hiding.detectability import area_under_roc, highest_rate
 from stego_lib.hiding.jpeg import (
@@ -210,12 +211,7 @@ def jpeg_capacity(content, secret=None, *, quality=None):
     check_size(secret, picture)
     rates = (*RATES, MOST)
     rooms = [max(capacity_bytes(cover, HEADER, rate=rate) - TAG, 0) for rate in rates]
-    if quality is None:
-        num_bytes, secret_psnr = rooms, codec().estimate(secret, rooms)
-    else:
-        num_bytes = [codec().estimate_bytes(secret, quality)] * len(rates)
-        secret_psnr = [quality if num_bytes[0] <= room else math.nan for room in rooms]
-    embedded = [HEADER + TAG + min(length, room) for length, room in zip(num_bytes, rooms, strict=True)]
+    num_bytes, secret_psnr, embedded = streams_for(secret, rooms, quality=quality)
     rows = []
     for rate, length, total, psnr in zip(rates, num_bytes, embedded, secret_psnr, strict=True):
         changed, error = expected_effect(cover, total)
