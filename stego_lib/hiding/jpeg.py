@@ -117,18 +117,22 @@ def choose_band(jpeg, num_bytes):
 
 
 def expected_effect(jpeg, num_bytes):
-    """Computes what embedding would do to a cover, without doing it.
+    """Computes what embedding so many bytes would do to a cover, without doing it.
 
     Args:
         jpeg: `JPEGFile`, the cover.
-        num_bytes: Length of header and body together.
+        num_bytes: List of numbers of bytes, of header and body together.
 
     Returns:
-        The fraction of the coefficients that change, and the mean squared error of red, green and blue values.
+        float64 array of shape `(number, 2)`: the fraction of the coefficients that change, and the mean squared error
+        of red, green and blue values.
     """
-    rates = _change_rates(uerd_costs(jpeg), 8 * num_bytes / jpeg.blocks.size)
-    errors = [np.mean(picture_blocks(part, rates) * part.quantization**2) for part in jpeg.components]
-    return rates.mean(), np.dot(errors, IN_COLOURS[: len(errors)])
+    costs, effects = uerd_costs(jpeg), []
+    for length in num_bytes:
+        rates = _change_rates(costs, 8 * length / jpeg.blocks.size)
+        errors = [np.mean(picture_blocks(part, rates) * part.quantization**2) for part in jpeg.components]
+        effects.append((rates.mean(), np.dot(errors, IN_COLOURS[: len(errors)])))
+    return np.array(effects)
 
 
 def _change_rates(costs, rate):

@@ -212,9 +212,8 @@ def jpeg_capacity(content, secret=None, *, quality=None):
     rates = (*RATES, MOST)
     rooms = [max(capacity_bytes(cover, HEADER, rate=rate) - TAG, 0) for rate in rates]
     num_bytes, secret_psnr, embedded = streams_for(secret, rooms, quality=quality)
-    rows = []
-    for rate, length, total, psnr in zip(rates, num_bytes, embedded, secret_psnr, strict=True):
-        changed, error = expected_effect(cover, total)
-        found = area_under_roc(8 * total / max(num_nonzero(cover), 1), picture.size / 3, embedding="jpeg")
-        rows.append(Capacity(rate, length, changed, 10 * math.log10(255**2 / error), psnr, found))
-    return rows
+    changed, errors = expected_effect(cover, embedded).T
+    cover_psnr = [10 * math.log10(255**2 / error) for error in errors]
+    coefficients = max(num_nonzero(cover), 1)
+    areas = [area_under_roc(8 * length / coefficients, picture.size / 3, embedding="jpeg") for length in embedded]
+    return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, areas))
