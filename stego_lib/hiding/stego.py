@@ -188,12 +188,17 @@ def hide_file(
     """
     check_files(output_path, cover_path, secret_path, overwrite=overwrite, suffixes=LOSSLESS_SUFFIXES + JPEG_SUFFIXES)
     encode_passphrase(passphrase)
-    secret, content = read_image(secret_path), Path(secret_path).read_bytes()
-    jpeg = content if content.startswith(JPEG_SIGNATURE) else None
-    paths = cover_path, secret, output_path
-    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "keep_metadata": keep_metadata, "jpeg": jpeg}
-    how["progress"] = progress
     design = survival.make_design(survive, cover_quality=cover_quality, shrink=shrink, fit=fit, bits=bits)
+    secret, content = read_image(secret_path), Path(secret_path).read_bytes()
+    paths = cover_path, secret, output_path
+    how = {
+        "bits": bits,
+        "quality": quality,
+        "find_at_most": find_at_most,
+        "keep_metadata": keep_metadata,
+        "jpeg": content if content.startswith(JPEG_SIGNATURE) else None,
+        "progress": progress,
+    }
     if design is None and Path(output_path).suffix.lower() in JPEG_SUFFIXES:
         written, hidden = hide_in_jpeg(*paths, passphrase, **how)
     else:
@@ -294,7 +299,7 @@ def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, design, pro
     if find_at_most is not None and design is not None:
         raise ValueError("`find_at_most` and `survive` are two ways: what survives is found easily.")
     if find_at_most is not None:
-        bits = min(highest_rate(find_at_most, cover.size / 3), 1.0)
+        bits = highest_rate(find_at_most, cover.size / 3)
     if (cover == cover[..., :1]).all():
         warnings.warn(
             "The cover is grey, and the stego image has a little colour, which is easily noticed: take one in colour.",
