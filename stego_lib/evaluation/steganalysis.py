@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from stego_lib.data import augment
 from stego_lib.devices import jit_compile
+from stego_lib.evaluation.high_pass import high_pass_detector, square_filters
 from stego_lib.evaluation.rich_model import rich_features
 
 PENALTIES = 10.0 ** np.arange(-7, 1)
@@ -200,28 +201,11 @@ def build_detector():
     Reference:
         [Fridrich and Kodovsky, 2012](https://doi.org/10.1109/TIFS.2012.2190402) (the filters)
     """
-    filters = np.zeros((5, 5, 4))
+    filters = np.zeros((5, 5, 4))  # differences across and down, and both squares
     filters[2, 2:4, 0] = filters[2:4, 2, 1] = 1, -1
-    filters[1:4, 1:4, 2] = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]) / 4
-    filters[..., 3] = np.array(
-        [[-1, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2], [-1, 2, -2, 2, -1]]
-    )
-    filters[..., 3] /= 12
-    image = keras.Input((None, None, 3), name="image")
-    high_pass = keras.layers.DepthwiseConv2D(
-        5, depth_multiplier=4, use_bias=False, trainable=False, padding="valid", name="high_pass"
-    )
-    x = high_pass(image)
-    high_pass.set_weights([np.repeat(filters[:, :, None], 3, axis=2)])
-    x = keras.ops.clip(x, -4.0, 4.0)
-    for index, number in enumerate((16, 32, 64), 1):
-        x = keras.layers.Conv2D(number, 3, padding="same", use_bias=False, name=f"conv_{index}")(x)
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"normalization_{index}")(x)
-        x = keras.layers.Activation("relu", name=f"relu_{index}")(x)
-        if index < 3:
-            x = keras.layers.AveragePooling2D(2, name=f"pool_{index}")(x)
-    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
-    return keras.Model(image, keras.layers.Dense(1, name="logit")(x), name="detector")
+    filters[..., 2:] = square_filters()
+    convolutions = (16, True), (32, True), (64, False)
+    return high_pass_detector(filters, limit=4.0, convolutions=convolutions, momentum=0.9)
 
 
 class _Batches(keras.utils.PyDataset):
