@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from stego_lib.evaluation.disturbances import noise
 from stego_lib.hiding.capacity import CapacityError, compress
+from stego_lib.hiding.channels import jpeg
 from stego_lib.hiding.finding import find_surviving
 from stego_lib.hiding.outcome import AlteredError, Progress
 from stego_lib.hiding.survival import hide_surviving
@@ -41,7 +42,7 @@ def ways(quality):
             f"JPEG {level}, optimized, progressive": functools.partial(
                 _pillow, level=level, optimize=True, progressive=True
             ),
-            f"JPEG {level}, OpenCV": functools.partial(_opencv, level=level),
+            f"JPEG {level}, OpenCV": functools.partial(jpeg, quality=level),
             f"JPEG {level}, imagecodecs": functools.partial(_imagecodecs, level=level),
         }
     for first, second in ((0, 0), (3, 0), (10, 0), (0, 3), (3, 3), (5, 8)):
@@ -147,11 +148,6 @@ def _pillow(image, *, level, **options):
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=level, **options)
     return np.asarray(Image.open(file))
-
-
-def _opencv(image, *, level):
-    file = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, level])[1]
-    return cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1]
 
 
 def _imagecodecs(image, *, level):
