@@ -4,9 +4,8 @@
     1     2       2      (2        (2      2))            2      the rest, in bytes
 
 `content` is a checksum of what the payload decodes to, latents or the pixels of a JPEG or AVIF file, whose decoders
-differ; the
-pixels of a WebP file cannot. `index` is that of the step and `fingerprint` that of the weights; latents alone have
-them. `check` is a checksum of all else.
+differ; the pixels of a WebP file cannot. `index` is that of the step and `fingerprint` that of the weights; latents
+alone have them. `check` is a checksum of all else.
 """
 
 import binascii
@@ -27,7 +26,10 @@ READERS = {WEBP: WebPImageFile, JPEG: JpegImageFile}
 HEAD = "<BHH"
 MORE = {LATENTS: "<HHH", WEBP: "", JPEG: "<H", AVIF: "<H"}  # what follows the head
 CHECK = "<H"
-OVERHEAD = sum(map(struct.calcsize, (HEAD, MORE[LATENTS], CHECK)))  # bytes of a stream of latents before the payload
+OVERHEADS = {  # bytes of a stream before the payload
+    kind: sum(map(struct.calcsize, (HEAD, more, CHECK))) for kind, more in MORE.items()
+}
+OVERHEAD = OVERHEADS[LATENTS]
 MAX_SIDE = 2**16 - 1
 WEBP_SIDE, WEBP_PIXELS = 16383, 2**26  # the largest lossless WebP file that is written or read
 SLOW = 2**19  # samples from which on a quick compression tells whether the slow one is worth trying
@@ -129,11 +131,10 @@ def avif_stream(image, max_bytes):
     Returns:
         The stream, bytes, and the image that comes out of it; `None` if that takes more bytes.
     """
-    overhead = sum(map(struct.calcsize, (HEAD, MORE[AVIF], CHECK)))
-    found = best_avif(image, max_bytes - overhead)
-    if found is None:
+    best = best_avif(image, max_bytes - OVERHEADS[AVIF])
+    if best is None:
         return None
-    file, decoded = found
+    file, decoded = best
     return pack(Stream(AVIF, *image.shape[:2], file, checksum(decoded))), decoded
 
 
