@@ -43,7 +43,7 @@ RATES = (0.05, 0.1, 0.2, 0.4)  # bits for every AC coefficient that is not 0, fo
 
 
 def hide_in_jpeg(
-    cover_path, secret, output_path, passphrase, *, bits, quality, find_at_most, keep_metadata, jpeg, progress
+    cover_path, secret, *, output_path, passphrase, bits, quality, find_at_most, keep_metadata, jpeg, progress
 ):
     """Hides a photograph in a JPEG file. What is returned has been read again, and the secret was found in it.
 
