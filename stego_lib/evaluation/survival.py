@@ -12,8 +12,9 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from stego_lib.evaluation.disturbances import noise
-from stego_lib.hiding.capacity import CapacityError, compress
+from stego_lib.hiding.capacity import CapacityError
 from stego_lib.hiding.channels import jpeg
+from stego_lib.hiding.choice import compress
 from stego_lib.hiding.finding import find_surviving
 from stego_lib.hiding.outcome import AlteredError, Progress
 from stego_lib.hiding.survival import hide_surviving

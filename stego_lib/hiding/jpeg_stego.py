@@ -9,7 +9,6 @@ import numpy as np
 from stego_lib.formats import UnsupportedFileError
 from stego_lib.hiding.capacity import (
     GOOD,
-    LONGER,
     POOR,
     Capacity,
     CapacityError,
@@ -17,9 +16,9 @@ from stego_lib.hiding.capacity import (
     check_quality,
     check_size,
     codec,
-    compress,
     streams_for,
 )
+from stego_lib.hiding.choice import LONGER, compress
 from stego_lib.hiding.detectability import area_under_roc, highest_rate
 from stego_lib.hiding.jpeg import (
     MOST,

@@ -13,10 +13,10 @@ from stego_lib.hiding.capacity import (
     check_find_at_most,
     check_quality,
     check_size,
-    choose,
     codec,
     remedy,
 )
+from stego_lib.hiding.choice import choose
 from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
 from stego_lib.hiding.finding import find
 from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from stego_lib.hiding import carriers, robust
-from stego_lib.hiding.capacity import POOR, CapacityError, codec, compress
+from stego_lib.hiding.capacity import POOR, CapacityError, codec
 from stego_lib.hiding.channels import channels
+from stego_lib.hiding.choice import compress
 from stego_lib.hiding.error_correction import LONGEST, encode
 from stego_lib.hiding.finding import find
 from stego_lib.hiding.jpeg_blocks import SIDE
