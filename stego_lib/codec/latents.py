@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stego_lib.codec.entropy import FRACTIONS, LEVELS, LEVELS_PER_OCTAVE, SCALES, RangeDecoder, RangeEncoder, Tables
+from stego_lib.codec.entropy import RangeDecoder, RangeEncoder
 from stego_lib.codec.fixed_point import KERNEL_GRID, UNIT, Exactness
 from stego_lib.codec.networks import ContextModel, build_synthesis
 from stego_lib.codec.passes import PADDING, run_passes
+from stego_lib.codec.probability_tables import FRACTIONS, LEVELS, LEVELS_PER_OCTAVE, SCALES, Tables
 from stego_lib.codec.scaling import OCTAVES_PER_UNIT, PER_OCTAVE, SCALE_ORIGIN, SHIFT, STEPS, Scaling, integer_scaling
 from stego_lib.codec.tiling import in_windows, reach
 from stego_lib.codec.transform import Transform, blocks_to_images

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from stego_lib.codec.entropy import FRACTIONS, LEVELS, LEVELS_PER_OCTAVE
 from stego_lib.codec.latents import MULTIPLIER
 from stego_lib.codec.passes import run_passes
+from stego_lib.codec.probability_tables import FRACTIONS, LEVELS, LEVELS_PER_OCTAVE
 from stego_lib.codec.scaling import STEPS, Scaling
 from stego_lib.layers import straight_through_round
 

@@ -7,8 +7,8 @@ from keras import ops
 from tqdm.auto import tqdm
 
 from stego_lib.codec.codec import FORMAT, Codec
-from stego_lib.codec.entropy import cumulative_distributions
 from stego_lib.codec.networks import ContextModel, build_synthesis
+from stego_lib.codec.probability_tables import cumulative_distributions
 from stego_lib.codec.rate_model import RateModel
 from stego_lib.codec.scaling import PER_OCTAVE
 from stego_lib.codec.transform import Transform, design_lapping, principal_components
