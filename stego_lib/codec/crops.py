@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from stego_lib.data import SeededDataset, augment, read_each
+from stego_lib.batches import SeededDataset, augment
 from stego_lib.images import read_image
+from stego_lib.photographs import read_each
 
 SIDE = 16  # of the crops, in latents; around them there is a margin of one, which is filtered but not coded
 CUT = 384  # pixels, the side of what is kept of a photograph at its own resolution
@@ -104,7 +105,7 @@ def draw_crops(frames, cuts, number, block, generator):
             sides = [max(round(side * ratio), SMALLEST) for side in image.shape[1::-1]]
             image = cv2.resize(image, sides, interpolation=cv2.INTER_AREA)
         missing = [(0, max(size - side, 0)) for side in image.shape[:2]]
-        crops.append(augment(np.pad(image, (*missing, (0, 0)), "symmetric"), (size, size), generator))
+        crops.append(augment(np.pad(image, (*missing, (0, 0)), "symmetric"), (size, size), generator=generator))
     return np.stack(crops)
 
 

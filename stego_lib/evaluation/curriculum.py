@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from stego_lib.data import augment
+from stego_lib.batches import augment
 from stego_lib.devices import jit_compile
 from stego_lib.evaluation.detection import RATES, middle, rate_name
 from stego_lib.evaluation.high_pass import high_pass_detector, square_filters
@@ -108,7 +108,7 @@ class _Batches(keras.utils.PyDataset):
 
     def _pair(self, number, generator):
         cover, probabilities = self.covers[number], self.probabilities[number]
-        joined = augment(np.concatenate([cover, *probabilities], -1), (CROP_SIZE, CROP_SIZE), generator)
+        joined = augment(np.concatenate([cover, *probabilities], -1), (CROP_SIZE, CROP_SIZE), generator=generator)
         cover, down, up = np.split(joined, [3, 3 + probabilities.shape[-1]], axis=-1)
         return np.concatenate([cover, draw_changes(cover, (down, up), generator)], -1)
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from stego_lib.data import augment
+from stego_lib.batches import augment
 from stego_lib.devices import jit_compile
 from stego_lib.evaluation.high_pass import high_pass_detector, square_filters
 from stego_lib.evaluation.rich_model import rich_features
@@ -223,7 +223,7 @@ class _Batches(keras.utils.PyDataset):
         chosen = self.both[generator.integers(len(self.both), size=16)]
         joined = np.concatenate([chosen[:, 0], chosen[:, 1]], -1)
         size = (self.crop_size, self.crop_size)
-        joined = np.stack([augment(each, size, generator) for each in joined]).astype("float32")
+        joined = np.stack([augment(each, size, generator=generator) for each in joined]).astype("float32")
         return np.concatenate([joined[..., :3], joined[..., 3:]]), np.repeat([0.0, 1.0], len(joined))[:, None]
 
 
