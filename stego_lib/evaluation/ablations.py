@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import keras
 
-from stego_lib import models
+from stego_lib import levels, models
 from stego_lib.data import PairDataset, load_pairs
 from stego_lib.evaluation.quality import hide_and_reveal, measure, summary
 from stego_lib.losses import CombinedLoss
@@ -87,7 +87,7 @@ def ablation(variant, train_pairs, validation_pairs, minutes, seed=0, filters=64
         keras.utils.set_random_seed(seed)
         with contextlib.ExitStack() as patches:
             for name, replacement in PARTS.get(variant, {}).items():
-                patches.enter_context(patch.object(models, name, replacement))
+                patches.enter_context(patch.object(levels, name, replacement))
             autoencoder = models.build_autoencoder(embedding, period, filters=filters, num_blocks=num_blocks)
         return compile_autoencoder(autoencoder, learning_rate_schedule(LEARNING_RATES[embedding], steps), **losses)
 
