@@ -66,14 +66,14 @@ class JPEG(Float32Layer):
         quality = self._drawn(ops.shape(inputs)[0], training)
         height, width = ops.shape(inputs)[1], ops.shape(inputs)[2]
         step = 16 if self.subsampling == "4:2:0" else 8
-        values = 255.0 * _replicated(_replicated(inputs, 1, step), 2, step)
+        values = 255.0 * _replicated(_replicated(inputs, 1, multiple=step), 2, multiple=step)
         ycbcr = straight_through_round(ops.matmul(values, constant(TO_YCBCR.T))) - constant([128, 0, 0])
         luminance, chrominance = ycbcr[..., :1], ycbcr[..., 1:]
-        luminance = _through_coefficients(luminance, LUMINANCE_TABLE, quality)
+        luminance = _through_coefficients(luminance, LUMINANCE_TABLE, quality=quality)
         if self.subsampling == "4:2:0":
             corners = [chrominance[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
             chrominance = straight_through_round(0.25 * sum(corners))
-        chrominance = _through_coefficients(chrominance, CHROMINANCE_TABLE, quality)
+        chrominance = _through_coefficients(chrominance, CHROMINANCE_TABLE, quality=quality)
         if self.subsampling == "4:2:0":
             chrominance = straight_through_round(_doubled(chrominance))
         ycbcr = ops.concatenate([luminance, chrominance], axis=-1) + constant([128, 0, 0])
@@ -209,7 +209,7 @@ def scaled_table(table, quality):
     return ops.clip(ops.floor((constant(table) * scale + 50.0) / 100.0), 1.0, 255.0)
 
 
-def _through_coefficients(planes, table, quality):
+def _through_coefficients(planes, table, *, quality):
     """Quantized coefficients of 8x8 blocks and back, for planes of shape `(batch, height, width, channels)`."""
     channels = planes.shape[-1]
     transform = np.kron(np.kron(cosine_basis(), cosine_basis()), np.eye(channels))
@@ -220,7 +220,7 @@ def _through_coefficients(planes, table, quality):
     return ops.clip(straight_through_round(planes), -128.0, 127.0)
 
 
-def _replicated(images, axis, multiple):
+def _replicated(images, axis, *, multiple):
     """Images whose last line is repeated along an axis until its size is a multiple of a number."""
     size = images.shape[axis]
     if size is not None and size % multiple == 0:

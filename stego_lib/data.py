@@ -240,15 +240,15 @@ class PairDataset(SeededDataset):
         if self.training:
             generator = np.random.default_rng((self.seed, epoch))
             drawn = len(self) * self.batch_size if self.steps_per_epoch else len(self.covers)
-            self.cover_order = _shuffled(len(self.covers), drawn, generator)
-            self.secret_order = _shuffled(len(self.secrets), drawn, generator)
+            self.cover_order = _shuffled(len(self.covers), drawn, generator=generator)
+            self.secret_order = _shuffled(len(self.secrets), drawn, generator=generator)
 
     def _augmented(self, images, generator):
         size = images.shape[1:3] if self.crop_size is None else (self.crop_size, self.crop_size)
         return np.stack([augment(image, size, generator=generator) for image in images])
 
 
-def _shuffled(number, length, generator):
+def _shuffled(number, length, *, generator):
     """Indices below `number`, `length` of them, each permutation used up before the next begins."""
     repeats = -(-length // number)
     return np.concatenate([generator.permutation(number) for _ in range(repeats)])[:length]

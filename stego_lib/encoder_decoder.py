@@ -58,7 +58,7 @@ def build_encoder(embedding="modular", period=8, *, filters=64, num_blocks=2, na
     if embedding == "modular":
         features.append(Phase(period, name="cover_phase")(cover))
         correction = multi_level_network(features, filters, num_blocks=num_blocks)
-        message = SecretToMessage(period, name="message")(_corrected(secret, correction, "corrected_secret"))
+        message = SecretToMessage(period, name="message")(_corrected(secret, correction, name="corrected_secret"))
         stego = ModularEmbedding(period, name="embedding")(cover, message)
     else:
         correction = multi_level_network(features, filters, num_blocks=num_blocks)
@@ -106,14 +106,14 @@ def build_decoder(embedding="modular", period=8, *, filters=64, num_blocks=2, na
         correction = multi_level_network(
             [_centred(start, "start")], filters, num_blocks=num_blocks, quarter_features=cells
         )
-        revealed = _corrected(start, correction, "revealed")
+        revealed = _corrected(start, correction, name="revealed")
     else:
         correction = multi_level_network([_centred(stego, "stego")], filters, num_blocks=num_blocks)
         revealed = keras.layers.Rescaling(1.0, 0.5, dtype="float32", name="revealed")(correction)
     return keras.Model(stego, revealed, name=name)
 
 
-def _corrected(image, correction, name):
+def _corrected(image, correction, *, name):
     """The image and a small part of the correction, so that training starts with small steps."""
     correction = keras.layers.Rescaling(0.01, dtype="float32", name=f"{name}_correction")(correction)
     return keras.layers.Add(dtype="float32", name=name)([image, correction])

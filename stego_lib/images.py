@@ -48,7 +48,7 @@ def read_image(path, *, as_stored=False):
         image = open_photograph(file, path.suffix)
         _check_num_pixels(*image.size)
         several = has_more_pictures(image)
-        pixels = _pixels(image, path, as_stored)
+        pixels = _pixels(image, path, as_stored=as_stored)
     if several:
         warnings.warn(f"{path} has several pictures: only the first one is read.", stacklevel=2)
     return pixels
@@ -69,7 +69,7 @@ def _named_in_errors(path):
         raise UnsupportedFileError(f"{path} cannot be read: {reason}.") from error
 
 
-def _pixels(image, name, as_stored):
+def _pixels(image, name, *, as_stored):
     picture = decode(image, as_stored=as_stored)
     if as_stored:
         return np.asarray(picture.convert("RGB"))

@@ -89,7 +89,7 @@ def learn_message(autoencoder, secrets, *, iterations=4):
         if isinstance(layer, (SecretToMessage, MessageToSecret))
     ]
     if messages:
-        code = learn_code(secrets, messages[0].bits_per_sample, iterations)
+        code = learn_code(secrets, messages[0].bits_per_sample, iterations=iterations)
         for layer in messages:
             layer.set_code(code)
     return autoencoder
@@ -172,7 +172,7 @@ def hide_images(autoencoder, covers, secrets, *, batch_size=16):
     >>> hide_images(build_autoencoder(filters=16), covers, secrets).shape
     (1, 30, 50, 3)
     """
-    return _in_batches(autoencoder, "encoder", batch_size, covers, secrets)
+    return _in_batches(autoencoder, "encoder", covers, secrets, batch_size=batch_size)
 
 
 def reveal_images(autoencoder, stego, *, batch_size=16):
@@ -192,10 +192,10 @@ def reveal_images(autoencoder, stego, *, batch_size=16):
     >>> reveal_images(build_autoencoder(filters=16), np.zeros((1, 30, 50, 3), "uint8")).shape
     (1, 30, 50, 3)
     """
-    return _in_batches(autoencoder, "decoder", batch_size, stego)
+    return _in_batches(autoencoder, "decoder", stego, batch_size=batch_size)
 
 
-def _in_batches(autoencoder, part, batch_size, *images):
+def _in_batches(autoencoder, part, *images, batch_size):
     model = autoencoder.get_layer(part)
     is_robust = isinstance(autoencoder.get_layer("encoder").get_layer("embedding"), CarrierEmbedding)
     multiple = BLOCK if is_robust else 4

@@ -12,7 +12,7 @@ def num_threads():
     return min(cpus, int(limit)) if limit.isdigit() and int(limit) else cpus
 
 
-def map_chunks(function, length, chunk, *, progress=None):
+def map_chunks(function, length, *, chunk, progress=None):
     """Applies a function to slices in threads; worthwhile for functions that let go of Python's lock.
 
     Args:

@@ -13,9 +13,8 @@ from scipy.stats import chisquare
 import stego_lib
 from stego_lib.codec.codec import Codec
 from stego_lib.codec.container import LATENTS, Stream, pack
-from stego_lib.hiding import adaptive, filling
+from stego_lib.hiding import adaptive, filling, samples
 from stego_lib.hiding import payload as payload_module
-from stego_lib.hiding import samples
 from stego_lib.hiding import stego as stego_module
 from stego_lib.hiding.capacity import CapacityError, capacity
 from stego_lib.hiding.outcome import AlteredError, Hidden, NothingHiddenError

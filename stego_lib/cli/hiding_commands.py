@@ -56,7 +56,7 @@ def add_hiding_commands(add):
 
 
 def _add_hide(add):
-    parser = add("hide", run_hide, "hide a photograph in another photograph", HIDE)
+    parser = add("hide", run_hide, summary="hide a photograph in another photograph", description=HIDE)
     parser.add_argument("cover", metavar="COVER", help="the photograph that everybody may see")
     parser.add_argument("secret", metavar="SECRET", help="the photograph to hide, of any size")
     parser.add_argument(
@@ -79,19 +79,23 @@ def _add_hide(add):
 
 
 def _add_hide_many(add):
-    parser = add("hide-many", run_hide_many, "hide many photographs, listed in a CSV file", HIDE_MANY)
+    parser = add(
+        "hide-many", run_hide_many, summary="hide many photographs, listed in a CSV file", description=HIDE_MANY
+    )
     parser.add_argument(
         "pairs",
         metavar="PAIRS.csv",
         help="a CSV file with the columns cover, secret and output: paths, relative to the folder of PAIRS.csv",
     )
     add_hiding_options(parser)
-    add_many_options(parser, "pair", "PAIRS.report.csv, beside PAIRS.csv")
+    add_many_options(parser, what="pair", report="PAIRS.report.csv, beside PAIRS.csv")
     add_passphrase_options(parser)
 
 
 def _add_reveal(add):
-    parser = add("reveal", run_reveal, "reveal the photograph that is hidden in a stego image", REVEAL)
+    parser = add(
+        "reveal", run_reveal, summary="reveal the photograph that is hidden in a stego image", description=REVEAL
+    )
     parser.add_argument("stego", metavar="STEGO", help="the file that hide has written, not changed since")
     parser.add_argument(
         "-o", "--output", metavar="REVEALED.png", required=True, help="the revealed photograph, a lossless file"
@@ -102,7 +106,7 @@ def _add_reveal(add):
 
 def _add_reveal_many(add):
     summary = "reveal what is hidden in many stego images, listed in a CSV file"
-    parser = add("reveal-many", run_reveal_many, summary, REVEAL_MANY)
+    parser = add("reveal-many", run_reveal_many, summary=summary, description=REVEAL_MANY)
     parser.add_argument(
         "stegos",
         metavar="LIST.csv",
@@ -115,13 +119,13 @@ def _add_reveal_many(add):
         metavar="FOLDER",
         help="the folder for what is revealed from the stego images of a list of hide-many",
     )
-    add_many_options(parser, "image", "LIST.revealed.csv, beside LIST.csv")
+    add_many_options(parser, what="image", report="LIST.revealed.csv, beside LIST.csv")
     add_passphrase_options(parser)
 
 
 def _add_capacity(add):
     summary = "estimate how good stego image and revealed secret will be, and how easily it is found, at several rates"
-    parser = add("capacity", run_capacity, summary, CAPACITY)
+    parser = add("capacity", run_capacity, summary=summary, description=CAPACITY)
     parser.add_argument("cover", metavar="COVER", help="the photograph that everybody may see")
     parser.add_argument(
         "secret", metavar="SECRET", nargs="?", help="the photograph to hide (default: a photograph like COVER)"
@@ -131,19 +135,24 @@ def _add_capacity(add):
 
 def _add_choose_cover(add):
     summary = "rank photographs by how well they would hide a secret"
-    parser = add("choose-cover", run_choose_cover, summary, CHOOSE_COVER)
+    parser = add("choose-cover", run_choose_cover, summary=summary, description=CHOOSE_COVER)
     parser.add_argument("secret", metavar="SECRET", help="the photograph to hide")
     parser.add_argument("covers", metavar="COVER", nargs="+", help="photographs that everybody may see")
     add_quality(parser)
 
 
 def _add_service(add):
-    parser = add("service", run_service, "say what a service did to a photograph, and how to survive it", SERVICE)
+    parser = add(
+        "service",
+        run_service,
+        summary="say what a service did to a photograph, and how to survive it",
+        description=SERVICE,
+    )
     parser.add_argument("received", metavar="RECEIVED.jpg", help="the photograph as it came back from the service")
 
 
 def _add_app(add):
-    parser = add("app", run_app, "hide and reveal in a browser; nothing leaves this machine")
+    parser = add("app", run_app, summary="hide and reveal in a browser; nothing leaves this machine")
     parser.add_argument(
         "--host",
         default="127.0.0.1",

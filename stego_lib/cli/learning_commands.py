@@ -23,7 +23,7 @@ def add_learning_commands(add):
 
 
 def _add_train(add):
-    parser = add("train", run_train, "train the joint autoencoder, or continue an interrupted training")
+    parser = add("train", run_train, summary="train the joint autoencoder, or continue an interrupted training")
     add_data_options(parser)
     add_training_options(
         parser,
@@ -56,7 +56,9 @@ def _add_train(add):
 
 
 def _add_evaluate(add):
-    parser = add("evaluate", run_evaluate, "measure PSNR and SSIM of a joint autoencoder through real PNG files")
+    parser = add(
+        "evaluate", run_evaluate, summary="measure PSNR and SSIM of a joint autoencoder through real PNG files"
+    )
     parser.add_argument(
         "model",
         metavar="MODEL",
@@ -82,7 +84,7 @@ def _add_evaluate(add):
 
 
 def _add_train_codec(add):
-    parser = add("train-codec", run_train_codec, "train the codec, or continue an interrupted training")
+    parser = add("train-codec", run_train_codec, summary="train the codec, or continue an interrupted training")
     parser.add_argument(
         "folder",
         metavar="FOLDER",
@@ -98,7 +100,7 @@ def _add_train_codec(add):
 
 def _add_bench(add):
     summary = "measure the codec beside AVIF and JPEG XL: quality in the same number of bytes, time and memory"
-    parser = add("bench", run_bench, summary)
+    parser = add("bench", run_bench, summary=summary)
     parser.add_argument(
         "folder",
         nargs="?",
@@ -111,13 +113,15 @@ def _add_bench(add):
 
 def _add_compare(add):
     summary = "measure all ways to hide on the same pairs, and what disturbances leave of the secret"
-    parser = add("compare", run_compare, summary)
+    parser = add("compare", run_compare, summary=summary)
     _add_measured_folder(parser, "the first half are covers, the second half secrets")
     add_image_size(parser)
 
 
 def _add_detect(add):
-    parser = add("detect", run_detect, "measure how detectable all ways to hide are; hours for 1200 photographs")
+    parser = add(
+        "detect", run_detect, summary="measure how detectable all ways to hide are; hours for 1200 photographs"
+    )
     _add_measured_folder(parser, "40 or more of at least 256x256 pixels; at most 1200 are used, the middle of each")
     parser.add_argument(
         "--csv",
@@ -129,7 +133,7 @@ def _add_detect(add):
 
 def _add_survival(add):
     summary = "measure what a secret survives: every JPEG quality, several encoders, noise, and twice"
-    parser = add("survival", run_survival, summary)
+    parser = add("survival", run_survival, summary=summary)
     _add_measured_folder(parser, "the first half are covers, the second half secrets, at their own size")
     add_design(parser, default=75)
 

@@ -44,7 +44,7 @@ def build_parser():
     parser.add_argument("--debug", **debug)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name, run, summary, description=None):
+    def add(name, run, *, summary, description=None):
         description = description or f"{summary[0].upper()}{summary[1:]}."
         command = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
         command.add_argument("--debug", default=argparse.SUPPRESS, **debug)  # where it is absent, that before counts

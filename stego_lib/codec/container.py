@@ -159,7 +159,7 @@ def decode_file(stream):
     if stream.kind == AVIF:
         image = decode_avif(payload, height, width)
     else:
-        image = _decoded(payload, stream.kind, (width, height))
+        image = _decoded(payload, stream.kind, size=(width, height))
     if image is None:
         raise ValueError(DAMAGED)
     if stream.kind != WEBP and checksum(image) != stream.content_check:
@@ -170,7 +170,7 @@ def decode_file(stream):
     return image
 
 
-def _decoded(payload, kind, size=None):
+def _decoded(payload, kind, *, size=None):
     """The image in a file, or `None` if there is none, or none of that size."""
     try:
         # Not `Image.open`, which warns of large images or refuses them, by a limit of the whole process.

@@ -68,7 +68,7 @@ class CropDataset(SeededDataset):
         step, drawn evenly, so that the steps are spread evenly over octaves; and zeros, for want of a target.
     """
 
-    def __init__(self, frames, cuts, transform, *, batch_size=16, steps_per_epoch=400, seed=0, **kwargs):
+    def __init__(self, frames, cuts, *, transform, batch_size=16, steps_per_epoch=400, seed=0, **kwargs):
         super().__init__(seed, **kwargs)
         self.frames, self.cuts, self.transform = frames, cuts, transform
         self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
@@ -78,12 +78,14 @@ class CropDataset(SeededDataset):
 
     def __getitem__(self, index):
         generator = self.generator(index)
-        images = draw_crops(self.frames, self.cuts, self.batch_size, self.transform.block, generator)
+        images = draw_crops(
+            self.frames, self.cuts, number=self.batch_size, block=self.transform.block, generator=generator
+        )
         indices = generator.integers(FINEST, COARSEST + 1, self.batch_size).astype("int32")
         return {"latents": self.transform.analyze(images)[:, 1:-1, 1:-1], "index": indices}, np.zeros(self.batch_size)
 
 
-def draw_crops(frames, cuts, number, block, generator):
+def draw_crops(frames, cuts, *, number, block, generator):
     """Draws crops of 18x18 blocks from photographs, flipped and turned at random.
 
     Args:

@@ -58,7 +58,9 @@ class LatentCodec:
         self.context = ContextModel(content["deviations"], content["octaves"], int(content["filters"]))
         self.context.set_fixed_point(content)
         weights = [content[f"synthesis_{number}"] for number in range(int(content["synthesis_weights"]))]
-        self.synthesis = build_synthesis(content["deviations"], weights[0].shape[-1], len(weights) // 4 - 1)
+        self.synthesis = build_synthesis(
+            content["deviations"], filters=weights[0].shape[-1], num_blocks=len(weights) // 4 - 1
+        )
         self.synthesis.set_weights(weights)
         # Finer ones could make values that do not fit into 16 bits.
         self.finest = int(np.searchsorted(STEPS, self.transform.largest_latent() / LARGEST_VALUE))
@@ -93,12 +95,12 @@ class LatentCodec:
                 arrays = offsets[chunk], symbols[chunk], odd_tables[chunk]
                 return quantize(x[chunk], table_indices[chunk], tables, CHAIN, MULTIPLIER, *arrays)
 
-            total += sum(map_chunks(work, len(x), CHUNK))
+            total += sum(map_chunks(work, len(x), chunk=CHUNK))
             if encoder:
                 encoder.encode(odd_tables, symbols, (centres + offsets).astype("int16"))
             return offsets
 
-        values = self._run_passes(latents.shape[:3], index, code_place, progress)
+        values = self._run_passes(latents.shape[:3], index, code_place=code_place, progress=progress)
         return Quantized(index, values, total)
 
     def decode(self, payload, height, width, index, *, progress=None):
@@ -119,7 +121,7 @@ class LatentCodec:
         def code_place(place, centres, table_indices):
             return decoder.decode(table_indices, centres, CHAIN, NEXT_STATE)
 
-        values = self._run_passes((1, height, width), index, code_place, progress)
+        values = self._run_passes((1, height, width), index, code_place=code_place, progress=progress)
         return values if decoder.is_exhausted() else None
 
     def encoder(self):
@@ -136,7 +138,7 @@ class LatentCodec:
         Returns:
             float32 array of the same shape, in grey levels.
         """
-        return self._refined(values, index, lambda latents: latents)
+        return self._refined(values, index, finish=lambda latents: latents)
 
     def restore(self, values, index):
         """Makes images of quantized latents.
@@ -148,7 +150,7 @@ class LatentCodec:
         Returns:
             uint8 array of shape `(batch, height * block, width * block, 3)`.
         """
-        return blocks_to_images(self._refined(values, index, self.transform.synthesize))
+        return blocks_to_images(self._refined(values, index, finish=self.transform.synthesize))
 
     def predict_scales(self, latents, index):
         """Looks at what the context model expects of an image.
@@ -168,10 +170,10 @@ class LatentCodec:
             scales[:, *place.slices] = SCALES[table_indices // FRACTIONS].reshape(known.shape)
             return known.reshape(-1) - centres
 
-        self._run_passes(latents.shape[:3], index, code_place, None)
+        self._run_passes(latents.shape[:3], index, code_place=code_place)
         return scales[0] * STEPS[index]
 
-    def _run_passes(self, shape, index, code_place, progress):
+    def _run_passes(self, shape, index, *, code_place, progress=None):
         """Goes through the passes.
 
         `code_place` is called with every `Place` and the centres and tables of its latents, flat arrays, and returns
@@ -205,7 +207,13 @@ class LatentCodec:
             return results
 
         run_passes(
-            self.context, scaling, (batch, *padded), self._predict, code_pass, ops=np, store=lambda x: x.astype("int16")
+            self.context,
+            scaling,
+            shape=(batch, *padded),
+            predict=self._predict,
+            code_pass=code_pass,
+            ops=np,
+            store=lambda x: x.astype("int16"),
         )
         return values[:, :height, :width]
 
@@ -229,7 +237,7 @@ class LatentCodec:
         )
         return (*state, parameters) if state else parameters
 
-    def _refined(self, values, index, finish):
+    def _refined(self, values, index, *, finish):
         def refined(values):
             inputs = [values.astype("float32"), np.full(len(values), index, "int32")]
             with self._lock:
@@ -268,7 +276,7 @@ def _distributions(parameters, base, gains, origins):
             table_indices[rows],
         )
 
-    map_chunks(work, len(parameters), max(CHUNK // channels, 1))
+    map_chunks(work, len(parameters), chunk=max(CHUNK // channels, 1))
     return [x.reshape(*shape, channels // 2) for x in (centres, table_indices)]
 
 

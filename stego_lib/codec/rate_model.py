@@ -57,7 +57,7 @@ class RateModel(keras.Model):
             return network([ops.concatenate(arrays, -1) for arrays in inputs])
 
         shape = ops.shape(latents)
-        run_passes(self.context, scaling, shape[:3], predict, code_pass)
+        run_passes(self.context, scaling, shape=shape[:3], predict=predict, code_pass=code_pass)
         return total / (shape[1] * shape[2] * shape[3])
 
     def mixture(self):

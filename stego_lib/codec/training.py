@@ -130,40 +130,44 @@ def train_codec(folder, train_photographs, validation_photographs, *, preset="sm
     identified = {"training": "stego_lib codec", **settings, "data": fingerprint(*crops[0], *validation[0])}
     folder = prepare_folder(folder, identified, files=FILES, restart=restart)
     keras.utils.set_random_seed(seed)
-    images = draw_crops(*crops, 2048, settings["block"], np.random.default_rng(seed))
+    images = draw_crops(*crops, number=2048, block=settings["block"], generator=np.random.default_rng(seed))
     lapping = design_lapping(images, settings["block"])
     mean, basis, deviations = principal_components(images, lapping)
     transform = Transform(mean, basis, lapping)
     octaves = np.rint(np.log2(deviations) * PER_OCTAVE) / PER_OCTAVE
     rate = RateModel(ContextModel(deviations, octaves, settings["filters"]), seed)
-    synthesis = build_synthesis(deviations, settings["synthesis_filters"], settings["synthesis_blocks"])
+    synthesis = build_synthesis(
+        deviations, filters=settings["synthesis_filters"], num_blocks=settings["synthesis_blocks"]
+    )
     validation = validation_latents(validation[1], transform)
-    _train_context(folder / "context", rate, transform, crops, validation, settings)
+    how = {"crops": crops, "validation": validation, "settings": settings}
+    _train_context(folder / "context", rate, transform=transform, **how)
     coder = Codec(pack_weights(rate, transform, synthesis)).coder
-    _train_synthesis(folder / "synthesis", synthesis, coder, crops, validation, settings)
+    _train_synthesis(folder / "synthesis", synthesis, coder=coder, **how)
     codec = Codec(pack_weights(rate, transform, synthesis))
     codec.save(folder / "codec.npz")
     return codec
 
 
-def _train_context(folder, rate, transform, crops, validation, settings):
+def _train_context(folder, rate, *, transform, crops, validation, settings):
     batches = CropDataset(
         *crops,
-        transform,
+        transform=transform,
         batch_size=settings["batch_size"],
         steps_per_epoch=settings["steps_per_epoch"],
         seed=settings["seed"],
     )
     schedule = learning_rate_schedule(settings["learning_rate"], settings["epochs"] * len(batches))
     rate.compile(ConvMuon(schedule, ("parameters",)), loss=balanced_rate, jit_compile=jit_compile())
-    _fit(folder, rate, batches, (validation, np.zeros(len(validation["index"]), "float32")), settings["epochs"])
+    targets = np.zeros(len(validation["index"]), "float32")
+    _fit(folder, rate, batches=batches, validation=(validation, targets), epochs=settings["epochs"])
 
 
-def _train_synthesis(folder, synthesis, coder, crops, validation, settings):
+def _train_synthesis(folder, synthesis, *, coder, crops, validation, settings):
     generator = np.random.default_rng(settings["seed"] + 1)
     quantized = []
     for _ in range(settings["synthesis_crops"] // GROUP):
-        images = draw_crops(*crops, GROUP, settings["block"], generator)
+        images = draw_crops(*crops, number=GROUP, block=settings["block"], generator=generator)
         index = int(generator.integers(FINEST, COARSEST + 1))
         quantized.append((coder.transform.analyze(images)[:, 1:-1, 1:-1], index))
     batches = QuantizedDataset(
@@ -177,10 +181,10 @@ def _train_synthesis(folder, synthesis, coder, crops, validation, settings):
     held_back = QuantizedDataset(coder, [(latents[indices == index], int(index)) for index in np.unique(indices)])
     schedule = learning_rate_schedule(settings["learning_rate"], settings["synthesis_epochs"] * len(batches))
     synthesis.compile(ConvMuon(schedule, ("correction",)), loss=decibels, jit_compile=jit_compile())
-    _fit(folder, synthesis, batches, held_back, settings["synthesis_epochs"])
+    _fit(folder, synthesis, batches=batches, validation=held_back, epochs=settings["synthesis_epochs"])
 
 
-def _fit(folder, model, batches, validation, epochs):
+def _fit(folder, model, *, batches, validation, epochs):
     folder.mkdir(exist_ok=True)
     model.fit(
         batches,

@@ -129,7 +129,7 @@ def principal_components(images, lapping):
     return mean, basis[:, ::-1], np.sqrt(np.maximum(variances[::-1], 1e-6))
 
 
-def design_lapping(images, block, noise=20.0):
+def design_lapping(images, block, *, noise=20.0):
     """Designs the filter across the edges between blocks for photographs.
 
     Among the orthonormal filters that treat both sides alike, it is the one after which the cosine transform of a block

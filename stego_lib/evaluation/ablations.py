@@ -51,7 +51,7 @@ LOSSES = {
 VARIANTS = (*EMBEDDINGS, *PARTS, *LOSSES)
 
 
-def ablation(variant, train_pairs, validation_pairs, minutes, seed=0, filters=64, num_blocks=2):
+def ablation(variant, train_pairs, *, validation_pairs, minutes, seed=0, filters=64, num_blocks=2):
     """Trains a variant of the joint autoencoder for a time, and measures it.
 
     Parts and losses are those of the `residual` embedding, where everything is the networks' work. A loss is changed on
@@ -118,7 +118,8 @@ def main(arguments=None):
     print(f"{options.minutes:g} CPU minutes each, quality on {options.validation}", flush=True)
     for seed in options.seeds:
         for variant in options.only:
-            steps, quality = ablation(variant, train_pairs, validation_pairs, options.minutes, seed)
+            how = {"validation_pairs": validation_pairs, "minutes": options.minutes, "seed": seed}
+            steps, quality = ablation(variant, train_pairs, **how)
             print(f"{variant}, seed {seed}, {steps} steps: {summary(quality)}", flush=True)
 
 

@@ -44,7 +44,9 @@ def detect_by_curriculum(covers, *, rates=RATES, image_sizes=(64, 256), seed=0):
             scores = result[rate_name(name, rate)] = {}
             for size in sizes:
                 tested = middle(covers[half:], size)
-                stegos = [draw_changes(cover, compute_probabilities(cover, rate), generator) for cover in tested]
+                stegos = [
+                    draw_changes(cover, compute_probabilities(cover, rate), generator=generator) for cover in tested
+                ]
                 scores["curriculum CNN", size] = sum(
                     np.stack([network_scores(network, images) for images in (tested, stegos)]) for network in networks
                 )
@@ -93,7 +95,7 @@ def build_network():
 class _Batches(keras.utils.PyDataset):
     """Covers and stego images of them that are drawn anew, together in every batch, cut, flipped and turned alike."""
 
-    def __init__(self, covers, probabilities, steps, seed):
+    def __init__(self, covers, probabilities, *, steps, seed):
         super().__init__()
         self.covers, self.probabilities, self.steps, self.seed = covers, probabilities, steps, seed
 
@@ -110,7 +112,7 @@ class _Batches(keras.utils.PyDataset):
         cover, probabilities = self.covers[number], self.probabilities[number]
         joined = augment(np.concatenate([cover, *probabilities], -1), (CROP_SIZE, CROP_SIZE), generator=generator)
         cover, down, up = np.split(joined, [3, 3 + probabilities.shape[-1]], axis=-1)
-        return np.concatenate([cover, draw_changes(cover, (down, up), generator)], -1)
+        return np.concatenate([cover, draw_changes(cover, (down, up), generator=generator)], -1)
 
 
 def train_network(covers, probabilities, *, start=None, seed=0):
@@ -135,5 +137,5 @@ def train_network(covers, probabilities, *, start=None, seed=0):
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     network.compile(keras.optimizers.Adam(schedule), loss, jit_compile=jit_compile())
-    network.fit(_Batches(covers, probabilities, steps, seed), shuffle=False, verbose=0)
+    network.fit(_Batches(covers, probabilities, steps=steps, seed=seed), shuffle=False, verbose=0)
     return network

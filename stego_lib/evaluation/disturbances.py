@@ -15,7 +15,7 @@ def one_sample(image):
     return changed
 
 
-def noise(image, sigma, seed=0):
+def noise(image, sigma, *, seed=0):
     """Adds rounded Gaussian noise.
 
     Args:

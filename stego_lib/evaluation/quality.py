@@ -39,7 +39,7 @@ def joint_methods(names=PRETRAINED):
     return methods
 
 
-def hide_and_reveal(autoencoder, covers, secrets, batch_size=16):
+def hide_and_reveal(autoencoder, covers, secrets, *, batch_size=16):
     """Hides every secret in its cover, writes and reads the stego image as PNG, and reveals the secret again.
 
     Args:
@@ -55,7 +55,7 @@ def hide_and_reveal(autoencoder, covers, secrets, batch_size=16):
     return stego, reveal_images(autoencoder, stego, batch_size=batch_size)
 
 
-def survival(autoencoder, secrets, stego, batch_size=16):
+def survival(autoencoder, secrets, stego, *, batch_size=16):
     """Measures what an autoencoder reveals after something has happened to the stego images.
 
     Args:

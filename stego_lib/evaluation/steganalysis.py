@@ -122,12 +122,12 @@ def spam_features(image):
     Reference:
         [Pevny, Bas and Fridrich, 2010](https://doi.org/10.1109/TIFS.2010.2045842)
     """
-    along = [_transitions(image, 0, 1), _transitions(image, 1, 0)]
-    diagonal = [_transitions(image, 1, 1), _transitions(image[:, ::-1], 1, 1)]
+    along = [_transitions(image, down=0, right=1), _transitions(image, down=1, right=0)]
+    diagonal = [_transitions(side, down=1, right=1) for side in (image, image[:, ::-1])]
     return np.concatenate([np.mean(along, 0), np.mean(diagonal, 0)])
 
 
-def _transitions(image, down, right):
+def _transitions(image, *, down, right):
     """Probability of every third difference given two, on lines of one direction, both ways along them."""
     height, width, channels = image.shape
     image = image.astype("int16")
@@ -143,7 +143,7 @@ def _transitions(image, down, right):
     return (counts / np.maximum(counts.sum(-1, keepdims=True), 1)).mean((0, 1)).ravel()
 
 
-def linear_discriminant(covers, stegos, seed=0):
+def linear_discriminant(covers, stegos, *, seed=0):
     """Trains a linear discriminant.
 
     Args:
@@ -159,7 +159,7 @@ def linear_discriminant(covers, stegos, seed=0):
     return model.decision_function
 
 
-def regularized_discriminant(covers, stegos, seed=0):
+def regularized_discriminant(covers, stegos, *, seed=0):
     """Trains a linear discriminant for more features than images: ridge regression of the label.
 
     Features are frequencies; their square roots are used, of which rare and frequent ones vary alike. The strength of
@@ -211,7 +211,7 @@ def build_detector():
 class _Batches(keras.utils.PyDataset):
     """Covers and their stego images together in every batch, cut, flipped and turned alike."""
 
-    def __init__(self, covers, stegos, steps, crop_size, seed):
+    def __init__(self, covers, stegos, *, steps, crop_size, seed):
         super().__init__()
         self.both, self.steps, self.crop_size, self.seed = np.stack([covers, stegos], 1), steps, crop_size, seed
 
@@ -227,7 +227,7 @@ class _Batches(keras.utils.PyDataset):
         return np.concatenate([joined[..., :3], joined[..., 3:]]), np.repeat([0.0, 1.0], len(joined))[:, None]
 
 
-def convolutional_detector(covers, stegos, seed=0, steps=400, crop_size=64):
+def convolutional_detector(covers, stegos, *, seed=0, steps=400, crop_size=64):
     """Trains `build_detector` on covers and stego images.
 
     Args:
@@ -245,7 +245,7 @@ def convolutional_detector(covers, stegos, seed=0, steps=400, crop_size=64):
     schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps, alpha=0.01)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     detector.compile(keras.optimizers.Adam(schedule), loss, jit_compile=jit_compile())
-    detector.fit(_Batches(covers, stegos, steps, crop_size, seed), shuffle=False, verbose=0)
+    detector.fit(_Batches(covers, stegos, steps=steps, crop_size=crop_size, seed=seed), shuffle=False, verbose=0)
 
     def scores(images):
         parts = [images[start : start + 16].astype("float32") for start in range(0, len(images), 16)]
@@ -261,7 +261,7 @@ class Detector(NamedTuple):
     learn: Callable
 
 
-def _nothing_learned(covers, stegos, seed=0):
+def _nothing_learned(covers, stegos, *, seed=0):
     return np.asarray
 
 

@@ -79,7 +79,7 @@ def measure_survival(photographs, design):
             for size in ((width, height), (width // 2, height // 2))
         )
         try:
-            hidden = _hide(cover, whole, design)
+            hidden = _hide(cover, whole, design=design)
         except CapacityError:
             continue
         stream = find_surviving(hidden.stego, None)[1].stream
@@ -123,11 +123,18 @@ def survival_table(results):
     return "\n".join(lines)
 
 
-def _hide(cover, secret, design):
-    how = {"design": design, "quality": None, "jpeg": None, "write": np.copy, "progress": Progress(None)}
+def _hide(cover, secret, *, design):
+    how = {
+        "passphrase": None,
+        "design": design,
+        "quality": None,
+        "jpeg": None,
+        "write": np.copy,
+        "progress": Progress(None),
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a secret will come back poorly is what is measured
-        return hide_surviving(cover, secret, None, **how)
+        return hide_surviving(cover, secret, **how)
 
 
 def _wrong(image, stream):

@@ -39,18 +39,18 @@ def choose(secret, shape, *, bits, quality, jpeg, progress):
     """
     if quality is not None:
         rates = (adaptive.MOST, *BITS) if bits is None else (bits,)
-        return _reaching(secret, shape, rates, quality=quality, jpeg=jpeg, progress=progress)
+        return _reaching(secret, shape, rates=rates, quality=quality, jpeg=jpeg, progress=progress)
     if bits is not None:
-        return _fitting(secret, shape, (bits,), jpeg=jpeg, progress=progress)
+        return _fitting(secret, shape, rates=(bits,), jpeg=jpeg, progress=progress)
     if codec().estimate_bytes(secret, GOOD) <= LONGER * room(shape, adaptive.MOST):
         with contextlib.suppress(CapacityError):
-            return _reaching(secret, shape, (adaptive.MOST,), quality=GOOD, jpeg=jpeg, progress=progress)
+            return _reaching(secret, shape, rates=(adaptive.MOST,), quality=GOOD, jpeg=jpeg, progress=progress)
     expected = codec().estimate(secret, [room(shape, number) for number in BITS])
     rates = [number for number, psnr in zip(BITS, expected, strict=True) if psnr >= GOOD - MARGIN] or [BITS[-1]]
-    return _fitting(secret, shape, rates, jpeg=jpeg, progress=progress)
+    return _fitting(secret, shape, rates=rates, jpeg=jpeg, progress=progress)
 
 
-def _reaching(secret, shape, rates, *, quality, jpeg, progress):
+def _reaching(secret, shape, *, rates, quality, jpeg, progress):
     """The secret at a quality, with the least of the rates that it fits into."""
     stream, secret_psnr = compress(secret, quality=quality, jpeg=jpeg, progress=progress)
     rooms = [room(shape, rate) for rate in rates]
@@ -63,7 +63,7 @@ def _reaching(secret, shape, rates, *, quality, jpeg, progress):
     )
 
 
-def _fitting(secret, shape, rates, *, jpeg, progress):
+def _fitting(secret, shape, *, rates, jpeg, progress):
     """The secret at the best quality that fits, with the least of the rates that makes it good, or else the last."""
     from stego_lib.codec.codec import TooFewBytesError
 

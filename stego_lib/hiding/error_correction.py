@@ -78,7 +78,7 @@ def decode(soft, length):
         if not lost and not _propagate(beliefs[part.start], columns, ends, _table(), ITERATIONS):
             lost.append(part)  # then the others are of no use
 
-    map_chunks(correct, number, 1)
+    map_chunks(correct, number, chunk=1)
     return None if lost else (beliefs[:, :dimension] < 0).astype("uint8").reshape(-1)[:length]
 
 

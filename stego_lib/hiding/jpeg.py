@@ -161,7 +161,7 @@ def embed(jpeg, header, body, *, band, seed, progress=None):
     costs, stego = uerd_costs(jpeg).reshape(-1), jpeg.blocks.flatten()
     in_header = _header_places(stego.size, len(header))
     stego[in_header] = _embedded(stego[in_header], costs[in_header], header, seed=EVERYBODY)
-    in_body = _body_places(jpeg.blocks.shape, in_header, band)
+    in_body = _body_places(jpeg.blocks.shape, in_header, band=band)
     stego[in_body] = _embedded(stego[in_body], costs[in_body], body, seed=seed, progress=progress)
     return stego.reshape(jpeg.blocks.shape)
 
@@ -199,7 +199,7 @@ def extract_body(jpeg, header, length, *, band, seed):
         ValueError: If so few coefficients can not hold a body of this length.
     """
     in_header = _header_places(jpeg.blocks.size, header)
-    coefficients = jpeg.blocks.reshape(-1)[_body_places(jpeg.blocks.shape, in_header, band)]
+    coefficients = jpeg.blocks.reshape(-1)[_body_places(jpeg.blocks.shape, in_header, band=band)]
     return extract_ternary(coefficients, length, seed=seed)
 
 
@@ -214,7 +214,7 @@ def _header_places(size, length):
     return keyed_order(size, EVERYBODY, count=count)
 
 
-def _body_places(shape, in_header, band):
+def _body_places(shape, in_header, *, band):
     in_body = np.zeros(shape, bool)
     in_body[:, ZIGZAG[:band]] = True
     in_body.reshape(-1)[in_header] = False

@@ -96,7 +96,7 @@ def unclipped(image):
         for block, chrominance in zip(blocks[1:], chrominances, strict=True):
             block[row, column] = chrominance[:, 0]
 
-    map_chunks(replace, len(which), SQUARES)
+    map_chunks(replace, len(which), chunk=SQUARES)
     return blocks
 
 

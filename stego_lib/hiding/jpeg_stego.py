@@ -91,7 +91,7 @@ def hide_in_jpeg(
         bits = highest_rate(find_at_most, num_pixels, embedding="jpeg")
     progress = Progress(progress)
     stream, secret_psnr = _choose(secret, cover, bits=bits, quality=quality, jpeg=jpeg, report=progress.between(0, 0.6))
-    written, blocks = _write(cover, stream, passphrase, progress.between(0.6, 0.95))
+    written, blocks = _write(cover, stream, passphrase=passphrase, report=progress.between(0.6, 0.95))
     stego = decode_image(written)
     rate = 8 * (HEADER + TAG + len(stream)) / num_nonzero(cover)
     changed = np.count_nonzero(blocks != cover.blocks) / blocks.size
@@ -103,7 +103,7 @@ def hide_in_jpeg(
     return written, Hidden(stego, rate, len(stream), changed, *qualities, secret.shape[:2], found)
 
 
-def _write(cover, stream, passphrase, report):
+def _write(cover, stream, *, passphrase, report):
     """The stego image with a stream, bytes, of which it was read again; and its coefficients."""
     band = choose_band(cover, HEADER + TAG + len(stream))
     payload = make_payload(stream, passphrase, bits=band)

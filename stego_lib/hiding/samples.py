@@ -74,7 +74,7 @@ def hide_in_samples(
         )
     how = {"quality": quality, "jpeg": jpeg, "write": write, "progress": Progress(progress)}
     if design is not None:
-        return hide_surviving(cover, secret, passphrase, design=design, **how)
+        return hide_surviving(cover, secret, passphrase=passphrase, design=design, **how)
     return _hide_for_lossless_files(cover, secret, passphrase=passphrase, bits=bits, find_at_most=find_at_most, **how)
 
 

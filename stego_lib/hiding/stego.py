@@ -111,7 +111,7 @@ def reveal(stego, passphrase=None, *, details=False, progress=None):
         ValueError: If the image was made by a newer version, or the array is of another kind.
     """
     encode_passphrase(passphrase)
-    revealed = _decoded(find(check_photograph("stego", stego), passphrase), stego.shape, progress)
+    revealed = _decoded(find(check_photograph("stego", stego), passphrase), stego.shape, progress=progress)
     return revealed if details else revealed.secret
 
 
@@ -217,12 +217,12 @@ def reveal_file(stego_path, output_path, passphrase=None, *, details=False, over
     stego = read_image(stego_path, as_stored=True)
     stream = reveal_from_jpeg(Path(stego_path).read_bytes(), passphrase)
     found = find(stego, passphrase) if stream is None else Found(stream)
-    revealed = _decoded(found, stego.shape, progress)
+    revealed = _decoded(found, stego.shape, progress=progress)
     write_file(output_path, encode_image(revealed.secret, output_path), overwrite=overwrite)
     return revealed if details else revealed.secret
 
 
-def _decoded(found, shape, progress):
+def _decoded(found, shape, *, progress):
     secret = codec().decode(found.stream, max_pixels=max_pixels(shape), progress=progress)
     return Revealed(secret, found.original_size, found.wrong)
 

@@ -167,14 +167,14 @@ def _embed(samples, costs, message, *, seed, progress, embed_chunks):
             stego[chunks] = embed_chunks(stego[chunks], prices, bits[group])
 
     try:
-        map_chunks(embed_group, len(places), LANES, progress=progress)
+        map_chunks(embed_group, len(places), chunk=LANES, progress=progress)
     except NoSolutionError:
         changeable = np.count_nonzero(np.isfinite(costs[0]) | np.isfinite(costs[-1]))
-        raise ValueError(_too_long(len(message), samples.size, changeable)) from None
+        raise ValueError(_too_long(len(message), samples.size, changeable=changeable)) from None
     return stego.reshape(samples.shape)
 
 
-def _too_long(length, samples, changeable):
+def _too_long(length, samples, *, changeable):
     if not changeable:
         return f"No message fits: none of the {samples} samples may change."
     return f"A message of {length} bytes does not fit: {changeable} of {samples} samples may change."
@@ -185,7 +185,7 @@ def _extract(samples, length, *, seed, extract_chunk, layers):
         return b""
     flat = samples.reshape(-1)
     places, rows = _chunks(samples.size, length, seed=seed, layers=layers)
-    bits = map_chunks(lambda chunk: extract_chunk(flat[places[chunk.start]], rows), len(places), 1)
+    bits = map_chunks(lambda chunk: extract_chunk(flat[places[chunk.start]], rows), len(places), chunk=1)
     return np.packbits(np.concatenate(bits))[:length].tobytes()
 
 

@@ -67,7 +67,7 @@ def check_outputs(path, rows):
         outputs[output] = number
 
 
-def read_report(path, names, command):
+def read_report(path, names, *, command):
     """Reads what an earlier report says.
 
     Args:
@@ -92,7 +92,7 @@ def read_report(path, names, command):
     return [dict(zip(names, values, strict=False)) for _, values in lines if len(values) == len(names)]
 
 
-def write_report(path, names, rows):
+def write_report(path, names, *, rows):
     """Writes a report, all of it or nothing.
 
     Args:
