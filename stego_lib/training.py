@@ -250,12 +250,12 @@ def _fitted(folder, train_pairs, *, validation_pairs, settings, restart):
     if not epochs_done(folder):
         learn_message(autoencoder, train_pairs[1])
     callbacks = training_callbacks(folder, batches, validation_pairs)
-    share = local_share(batches)
-    if share is not batches:  # on several machines, of which none can draw the picture alone
+    own = local_share(batches)
+    if own is not batches:  # on several machines, of which none can draw the picture alone
         callbacks = [callback for callback in callbacks if not isinstance(callback, EpochGallery)]
     try:
         return autoencoder.fit(
-            share,
+            own,
             validation_data=local_share(PairDataset(*validation_pairs)),
             epochs=settings["epochs"],
             shuffle=False,

@@ -223,7 +223,7 @@ class _Batches(keras.utils.PyDataset):
         chosen = self.both[generator.integers(len(self.both), size=16)]
         joined = np.concatenate([chosen[:, 0], chosen[:, 1]], -1)
         size = (self.crop_size, self.crop_size)
-        joined = np.stack([augment(each, size, generator=generator) for each in joined]).astype("float32")
+        joined = np.stack([augment(pair, size, generator=generator) for pair in joined]).astype("float32")
         return np.concatenate([joined[..., :3], joined[..., 3:]]), np.repeat([0.0, 1.0], len(joined))[:, None]
 
 
@@ -248,8 +248,8 @@ def convolutional_detector(covers, stegos, *, seed=0, steps=400, crop_size=64):
     detector.fit(_Batches(covers, stegos, steps=steps, crop_size=crop_size, seed=seed), shuffle=False, verbose=0)
 
     def scores(images):
-        parts = [images[start : start + 16].astype("float32") for start in range(0, len(images), 16)]
-        return np.concatenate([keras.ops.convert_to_numpy(detector(part, training=False))[:, 0] for part in parts])
+        batches = [images[start : start + 16].astype("float32") for start in range(0, len(images), 16)]
+        return np.concatenate([keras.ops.convert_to_numpy(detector(batch, training=False))[:, 0] for batch in batches])
 
     return scores
 

@@ -33,11 +33,11 @@ def ways(quality):
     Returns:
         Dictionary of functions from an image to an image.
     """
-    found = {"PNG, BMP, lossless WebP": _lossless}
+    changes = {"PNG, BMP, lossless WebP": _lossless}
     levels = sorted({*range(quality, min(quality + DENSE, 101)), *range(100, quality + DENSE - 1, -SPARSE)})
-    found |= {f"JPEG {level}, 4:2:0": functools.partial(_pillow, level=level) for level in levels}
+    changes |= {f"JPEG {level}, 4:2:0": functools.partial(_pillow, level=level) for level in levels}
     for level in (quality + step for step in OTHERS if quality + step <= 100):
-        found |= {
+        changes |= {
             f"JPEG {level}, 4:4:4": functools.partial(_pillow, level=level, subsampling=0),
             f"JPEG {level}, 4:2:2": functools.partial(_pillow, level=level, subsampling=1),
             f"JPEG {level}, optimized, progressive": functools.partial(
@@ -48,9 +48,9 @@ def ways(quality):
         }
     for first, second in ((0, 0), (3, 0), (10, 0), (0, 3), (3, 3), (5, 8)):
         first, second = min(quality + first, 100), min(quality + second, 100)
-        found[f"JPEG {first}, then {second}"] = functools.partial(_twice, first=first, second=second)
-    found |= {f"noise, sigma {sigma}": functools.partial(noise, sigma=sigma) for sigma in (1, 2)}
-    return found | {"WebP 90": _webp}
+        changes[f"JPEG {first}, then {second}"] = functools.partial(_twice, first=first, second=second)
+    changes |= {f"noise, sigma {sigma}": functools.partial(noise, sigma=sigma) for sigma in (1, 2)}
+    return changes | {"WebP 90": _webp}
 
 
 def measure_survival(photographs, design):
@@ -138,12 +138,12 @@ def _hide(cover, secret, *, design):
 
 
 def _wrong(image, stream):
-    found = find_surviving(image, None)[1]
-    if found is None:
+    extracted = find_surviving(image, None)[1]
+    if extracted is None:
         return math.nan
-    if found.stream != stream:
+    if extracted.stream != stream:
         raise AlteredError("Another stream was found than was hidden.")
-    return found.wrong
+    return extracted.wrong
 
 
 def _lossless(image):

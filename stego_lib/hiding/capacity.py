@@ -65,13 +65,13 @@ def capacity(cover, secret=None, *, quality=None):
     rooms = [room(cover.shape, bits) for bits in rates]
     num_bytes, secret_psnr, embedded = streams_for(secret, rooms, quality=quality)
     changed, cover_psnr = zip(*_effects(cover, embedded, full=quality is None), strict=True)
-    found = [
+    areas = [
         area_under_roc(
             8 * length / cover.size, cover.size / 3, embedding="uniform" if isinstance(bits, int) else "adaptive"
         )
         for bits, length in zip(rates, embedded, strict=True)
     ]
-    return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, found))
+    return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, areas))
 
 
 def streams_for(secret, rooms, *, quality):

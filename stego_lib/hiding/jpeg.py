@@ -130,7 +130,9 @@ def expected_effect(jpeg, num_bytes):
     costs, effects = uerd_costs(jpeg), []
     for length in num_bytes:
         rates = _change_rates(costs, 8 * length / jpeg.blocks.size)
-        errors = [np.mean(picture_blocks(part, rates) * part.quantization**2) for part in jpeg.components]
+        errors = [
+            np.mean(picture_blocks(component, rates) * component.quantization**2) for component in jpeg.components
+        ]
         effects.append((rates.mean(), np.dot(errors, IN_COLOURS[: len(errors)])))
     return np.array(effects)
 

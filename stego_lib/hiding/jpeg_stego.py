@@ -98,9 +98,9 @@ def hide_in_jpeg(
     if secret_psnr < POOR and quality is None:
         warnings.warn(f"The secret will come back at only {secret_psnr:.1f} dB: take {REMEDY}.", stacklevel=3)
     progress.between(0, 1)(1)
-    found = area_under_roc(rate, num_pixels, embedding="jpeg")
+    area = area_under_roc(rate, num_pixels, embedding="jpeg")
     qualities = image_psnr(picture, stego), secret_psnr
-    return written, Hidden(stego, rate, len(stream), changed, *qualities, secret.shape[:2], found)
+    return written, Hidden(stego, rate, len(stream), changed, *qualities, secret.shape[:2], area)
 
 
 def _write(cover, stream, *, passphrase, report):

@@ -139,13 +139,13 @@ def _inside(path):
 def _run(work, rows, *, folder, options, names, earlier, report, processes, scheduler):
     """Does what is pending of the rows and fills in the results."""
     files = names[: names.index("status")]
-    known = {tuple(row[name] for name in files): row for row in earlier if row["status"] not in ("pending", "failed")}
+    done = {tuple(row[name] for name in files): row for row in earlier if row["status"] not in ("pending", "failed")}
     places = [[absolute(row[name], folder) for name in files] for row in rows]
-    there = existing([place[-1] for place in places])
+    files_there = existing([place[-1] for place in places])
     for row, place in zip(rows, places, strict=True):
         row.update(dict.fromkeys(names[len(files) :], ""), status="pending")
-        if place[-1] in there:
-            row.update(known.get(tuple(row[name] for name in files), {}), status="exists")
+        if place[-1] in files_there:
+            row.update(done.get(tuple(row[name] for name in files), {}), status="exists")
     pending = [number for number, row in enumerate(rows) if row["status"] == "pending"]
     tasks = [(work, places[number], options) for number in pending]
 

@@ -172,7 +172,7 @@ def find_headers(stego, length, *, qualities=(*USUAL, *QUALITIES)):
     places = header_places(stego.shape, length)
     order = np.argsort(HEADER_POSITIONS)
     kinds = order[np.searchsorted(HEADER_POSITIONS, places % 64, sorter=order)].astype("uint8")
-    values, groups, tried, found = stego.values[places], stego.groups[places // 64], set(), set()
+    values, groups, tried, yielded = stego.values[places], stego.groups[places // 64], set(), set()
     for quality in qualities:
         steps = quantization_tables(quality)[0].reshape(-1)[HEADER_POSITIONS]
         if steps.tobytes() in tried:
@@ -192,8 +192,8 @@ def find_headers(stego, length, *, qualities=(*USUAL, *QUALITIES)):
         bits = error_correction.decode(choices[0], 8 * length)
         if bits is None:
             bits = error_correction.decode(choices[1], 8 * length)
-        if bits is not None and (header := np.packbits(bits).tobytes()) not in found:
-            found.add(header)
+        if bits is not None and (header := np.packbits(bits).tobytes()) not in yielded:
+            yielded.add(header)
             signs = 1 - 2.0 * error_correction.encode(bits, size)
             yield header, DISTRUST[np.argmin([np.logaddexp(0, -signs * soft).sum() for soft in choices])]
 

@@ -6,7 +6,7 @@ from stego_lib.hiding.capacity import codec, max_pixels
 from stego_lib.hiding.finding import find
 from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
 from stego_lib.hiding.jpeg_stego import hide_in_jpeg, reveal_from_jpeg
-from stego_lib.hiding.outcome import Found, Revealed
+from stego_lib.hiding.outcome import Extracted, Revealed
 from stego_lib.hiding.samples import hide_in_samples, hide_in_samples_of_file
 from stego_lib.hiding.seal import encode_passphrase
 from stego_lib.hiding.survival import make_design
@@ -216,15 +216,15 @@ def reveal_file(stego_path, output_path, passphrase=None, *, details=False, over
     encode_passphrase(passphrase)
     stego = read_image(stego_path, as_stored=True)
     stream = reveal_from_jpeg(Path(stego_path).read_bytes(), passphrase)
-    found = find(stego, passphrase) if stream is None else Found(stream)
-    revealed = _decoded(found, stego.shape, progress=progress)
+    extracted = find(stego, passphrase) if stream is None else Extracted(stream)
+    revealed = _decoded(extracted, stego.shape, progress=progress)
     write_file(output_path, encode_image(revealed.secret, output_path), overwrite=overwrite)
     return revealed if details else revealed.secret
 
 
-def _decoded(found, shape, *, progress):
-    secret = codec().decode(found.stream, max_pixels=max_pixels(shape), progress=progress)
-    return Revealed(secret, found.original_size, found.wrong)
+def _decoded(extracted, shape, *, progress):
+    secret = codec().decode(extracted.stream, max_pixels=max_pixels(shape), progress=progress)
+    return Revealed(secret, extracted.original_size, extracted.wrong)
 
 
 def check_files(output_path, *inputs, overwrite, suffixes=LOSSLESS_SUFFIXES):

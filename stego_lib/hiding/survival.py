@@ -108,12 +108,9 @@ def hide_surviving(cover, secret, *, passphrase, design, quality, jpeg, write, p
             content = pack(stream)
         level = math.ceil(highest * (len(content) + TAG) / (limit + TAG))
         payload = make_payload(content, passphrase, bits=level, design=design.quality)
-        stego = robust.embed(
-            cover, payload.header, payload.body, quality=design.quality, level=level, seed=payload.seed
-        )
-        stego = write(stego)
-        how = {"level": level, "quality": design.quality}
-        if _survives(stego, payload, **how, changes=changes, progress=progress.between(0.6, 0.95)):
+        setting = {"level": level, "quality": design.quality}
+        stego = write(robust.embed(cover, payload.header, payload.body, **setting, seed=payload.seed))
+        if _survives(stego, payload, **setting, changes=changes, progress=progress.between(0.6, 0.95)):
             break
         limit = math.floor(limit * HARDER)
     else:

@@ -86,8 +86,8 @@ def read_report(path, names, *, command):
         raise FileNotFoundError(f"There is no folder {Path(path).parent} for the report.")
     if not Path(path).is_file():
         return []
-    found, lines = _table(path)
-    if found != list(names):
+    columns, lines = _table(path)
+    if columns != list(names):
         raise ValueError(f"{path} is not a report of {command}: choose another file for the report.")
     return [dict(zip(names, values, strict=False)) for _, values in lines if len(values) == len(names)]
 
