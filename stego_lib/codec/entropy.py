@@ -5,9 +5,11 @@ Both sides compute with integers alone, so that every machine writes and reads t
 
 import numpy as np
 
-from stego_lib.codec.probability_tables import ESCAPE_BITS, PRECISION, TOTAL
 from stego_lib.compilation import compiled
 
+PRECISION = 24  # bits of a probability
+TOTAL = 1 << PRECISION
+ESCAPE_BITS = 16  # of a value that no table reaches
 LOW_BITS = 48  # of the interval of the range coder; the 8 bits above its 40 leave while it shrinks
 LOW_MASK = (1 << LOW_BITS) - 1
 SMALLEST_RANGE = 1 << (LOW_BITS - 8)

@@ -2,13 +2,12 @@
 
 import numpy as np
 
+from stego_lib.codec.entropy import ESCAPE_BITS, PRECISION, TOTAL
+
 FRACTIONS = 8  # a mean is rounded to eighths of a unit
 LEVELS = 72  # scales of a distribution,
 LEVELS_PER_OCTAVE = 6  # a sixth of an octave apart
 SCALES = 2.0 ** (np.arange(LEVELS) / LEVELS_PER_OCTAVE - 4)  # in units: 1/16 to 229
-PRECISION = 24  # bits of a probability
-TOTAL = 1 << PRECISION
-ESCAPE_BITS = 16  # of a value that no table reaches
 # Where a table ends: with the widest of the mixed distributions 4.5 times as wide as the scale, the probability that a
 # value is beyond 12 scales is e^-2.7 of that one, a few thousandths; 3 keeps narrow tables useful, 1200 bounds memory.
 LARGEST_SYMBOLS = np.minimum((12 * SCALES).astype(int) + 3, 1200)

@@ -5,8 +5,7 @@ from scipy.fft import dct
 from scipy.linalg import block_diag, expm, toeplitz
 from scipy.optimize import minimize
 
-from stego_lib.block_code import images_to_blocks
-from stego_lib.images import pad_to_multiple
+from stego_lib.block_code import images_to_blocks, pad_to_multiple
 
 ROWS = 64  # of blocks that are transformed at once: no copies of a whole large photograph
 
