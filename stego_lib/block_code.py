@@ -110,6 +110,20 @@ def learn_code(images, bits_per_sample, *, iterations=4, samples=160_000, seed=0
     return code
 
 
+def pad_to_multiple(images, multiple=4):
+    """Pads images at the bottom and the right by reflection until both sides are multiples of a number.
+
+    Args:
+        images: Array of shape `(number, height, width, channels)`.
+        multiple: Positive integer. Defaults to `4`, what the networks need.
+
+    Returns:
+        Array of the same kind; `[:, :height, :width]` are the images.
+    """
+    height, width = images.shape[1:3]
+    return np.pad(images, ((0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)), mode="symmetric")
+
+
 def images_to_blocks(images, block=BLOCK):
     """Cuts images into blocks, as `SpaceToDepth(block)` does.
 

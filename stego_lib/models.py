@@ -7,11 +7,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from stego_lib.block_code import learn_code
+from stego_lib.block_code import learn_code, pad_to_multiple
 from stego_lib.block_transform import BLOCK, CarrierEmbedding
 from stego_lib.devices import check_keras
 from stego_lib.encoder_decoder import build_decoder, build_encoder
-from stego_lib.images import pad_to_multiple, to_float, to_uint8
+from stego_lib.images import to_float, to_uint8
 from stego_lib.messages import MessageToSecret, SecretToMessage
 from stego_lib.model_files import why_unreadable
 
