@@ -14,6 +14,7 @@ PUBLIC = {  # names by the modules they are in, which are imported when they are
     "codec.codec": ["Codec", "TooFewBytesError", "load_codec"],
     "codec.training": ["train_codec"],
     "data": ["PairDataset", "find_div2k", "find_photographs", "load_pairs", "load_photographs"],
+    "encoder_decoder": ["build_decoder", "build_encoder"],
     "hiding.capacity": ["CapacityError", "capacity"],
     "hiding.covers": ["choose_cover"],
     "hiding.outcome": ["AlteredError", "NothingHiddenError"],
@@ -34,8 +35,6 @@ PUBLIC = {  # names by the modules they are in, which are imported when they are
     "metrics": ["psnr", "ssim"],
     "models": [
         "build_autoencoder",
-        "build_decoder",
-        "build_encoder",
         "hide_images",
         "learn_message",
         "load_autoencoder",

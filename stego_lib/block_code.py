@@ -65,7 +65,7 @@ def design_code(bits_per_sample):
     return BlockCode(*map(np.float32, zip(*classes, strict=True)))
 
 
-def learn_code(images, bits_per_sample, iterations=4, samples=160_000, seed=0):
+def learn_code(images, bits_per_sample, *, iterations=4, samples=160_000, seed=0):
     """Learns a code from photographs, beginning with the one that was designed.
 
     As in the generalized Lloyd algorithm, two steps take turns: every block chooses the class that makes the smallest
@@ -94,17 +94,34 @@ def learn_code(images, bits_per_sample, iterations=4, samples=160_000, seed=0):
     blocks, of_image = blocks[chosen], of_image[chosen]
     code = design_code(bits_per_sample)
     for _ in tqdm(range(iterations), desc="Learning the message", disable=None, leave=False):
-        errors = np.stack([_errors(blocks, *kind) for kind in zip(*code, strict=True)])
+        kinds = zip(*code, strict=True)
+        errors = np.stack([_errors(blocks, basis, scales=s, reaches=r, bits=b) for basis, s, r, b in kinds])
         kinds, errors = errors.argmin(0), errors.min(0) / DEPTH
         mean = np.bincount(of_image, errors) / np.maximum(np.bincount(of_image), 1)
         weights = 1 / (mean[of_image] + 0.3)  # rounding to 8 bits adds as much to every error, or nearly
         for kind in range(CLASSES):
             if (members := np.flatnonzero(kinds == kind)).size > 300:
                 for array, learned in zip(
-                    code, _learned_class(blocks[members], weights[members], bits_per_sample), strict=True
+                    code,
+                    _learned_class(blocks[members], weights[members], bits_per_sample=bits_per_sample),
+                    strict=True,
                 ):
                     array[kind] = learned
     return code
+
+
+def pad_to_multiple(images, multiple=4):
+    """Pads images at the bottom and the right by reflection until both sides are multiples of a number.
+
+    Args:
+        images: Array of shape `(number, height, width, channels)`.
+        multiple: Positive integer. Defaults to `4`, what the networks need.
+
+    Returns:
+        Array of the same kind; `[:, :height, :width]` are the images.
+    """
+    height, width = images.shape[1:3]
+    return np.pad(images, ((0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)), mode="symmetric")
 
 
 def images_to_blocks(images, block=BLOCK):
@@ -145,7 +162,7 @@ def _shared_bits(errors, bits_per_sample):
     return bits
 
 
-def _learned_class(blocks, weights, bits_per_sample):
+def _learned_class(blocks, weights, *, bits_per_sample):
     basis = np.linalg.eigh((blocks * weights[:, None]).T @ blocks)[1][:, ::-1]
     latents = blocks[:3000] @ basis
     weights = weights[:3000, None] / weights[:3000].sum()
@@ -155,7 +172,9 @@ def _learned_class(blocks, weights, bits_per_sample):
     for bits in range(1, MOST_BITS + 1):
         errors[bits] = np.inf
         for width, reach in itertools.product(WIDTHS, REACHES):
-            error = (weights * (_quantized(latents, width * deviations, reach, bits) - latents) ** 2).sum(0)
+            error = (
+                weights * (_quantized(latents, scales=width * deviations, reaches=reach, bits=bits) - latents) ** 2
+            ).sum(0)
             better = error < errors[bits]
             errors[bits, better], widths[bits, better], reaches[bits, better] = error[better], width, reach
     bits = _shared_bits(np.minimum.accumulate(errors), bits_per_sample)
@@ -163,18 +182,18 @@ def _learned_class(blocks, weights, bits_per_sample):
     return basis, widths[bits, every] * deviations, reaches[bits, every], bits
 
 
-def _errors(blocks, basis, scales, reaches, bits):
+def _errors(blocks, basis, *, scales, reaches, bits):
     latents = blocks @ basis
-    return ((_quantized(latents, scales, reaches, bits) - latents) ** 2).sum(1)
+    return ((_quantized(latents, scales=scales, reaches=reaches, bits=bits) - latents) ** 2).sum(1)
 
 
-def _quantized(latents, scales, reaches, bits):
+def _quantized(latents, *, scales, reaches, bits):
     cells = np.float32(2.0) ** bits
-    scales, reaches = np.float32(scales), np.float32(reaches)
-    return expand(quantization_levels(latents, scales, reaches, cells), scales, reaches, cells)[0]
+    companders = {"scales": np.float32(scales), "reaches": np.float32(reaches), "cells": cells}
+    return expand(quantization_levels(latents, **companders), **companders)[0]
 
 
-def quantization_levels(latents, scales, reaches, cells, ops=np):
+def quantization_levels(latents, *, scales, reaches, cells, ops=np):
     """Compands latents, and divides what comes of it into equal cells.
 
     Args:
@@ -191,7 +210,7 @@ def quantization_levels(latents, scales, reaches, cells, ops=np):
     return ops.clip(ops.round((companded + 1) * (cells / 2) - 0.5), 0, cells - 1)
 
 
-def expand(levels, scales, reaches, cells, ops=np):
+def expand(levels, *, scales, reaches, cells, ops=np):
     """Turns cells back into latents.
 
     Args:

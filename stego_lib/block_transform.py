@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from stego_lib.channels import TO_YCBCR, constant, cosine_basis
+from stego_lib.channels import constant
+from stego_lib.jpeg_standard import TO_YCBCR, cosine_basis
 from stego_lib.layers import EightBit, Float32Layer, positive_integer
 
 BLOCK = 8

@@ -8,26 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from stego_lib.jpeg_standard import CHROMINANCE_TABLE, LUMINANCE_TABLE, TO_YCBCR, cosine_basis
 from stego_lib.layers import Float32Layer, straight_through_round
 
-LUMINANCE_TABLE = (
-    (16, 11, 10, 16, 24, 40, 51, 61),
-    (12, 12, 14, 19, 26, 58, 60, 55),
-    (14, 13, 16, 24, 40, 57, 69, 56),
-    (14, 17, 22, 29, 51, 87, 80, 62),
-    (18, 22, 37, 56, 68, 109, 103, 77),
-    (24, 35, 55, 64, 81, 104, 113, 92),
-    (49, 64, 78, 87, 103, 121, 120, 101),
-    (72, 92, 95, 98, 112, 100, 103, 99),
-)
-CHROMINANCE_TABLE = (
-    (17, 18, 24, 47, 99, 99, 99, 99),
-    (18, 21, 26, 66, 99, 99, 99, 99),
-    (24, 26, 56, 99, 99, 99, 99, 99),
-    (47, 66, 99, 99, 99, 99, 99, 99),
-    *((99,) * 8,) * 4,
-)
-TO_YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 SUBSAMPLINGS = ("4:4:4", "4:2:0")
 
 
@@ -83,14 +66,14 @@ class JPEG(Float32Layer):
         quality = self._drawn(ops.shape(inputs)[0], training)
         height, width = ops.shape(inputs)[1], ops.shape(inputs)[2]
         step = 16 if self.subsampling == "4:2:0" else 8
-        values = 255.0 * _replicated(_replicated(inputs, 1, step), 2, step)
+        values = 255.0 * _replicated(_replicated(inputs, 1, multiple=step), 2, multiple=step)
         ycbcr = straight_through_round(ops.matmul(values, constant(TO_YCBCR.T))) - constant([128, 0, 0])
         luminance, chrominance = ycbcr[..., :1], ycbcr[..., 1:]
-        luminance = _through_coefficients(luminance, LUMINANCE_TABLE, quality)
+        luminance = _through_coefficients(luminance, LUMINANCE_TABLE, quality=quality)
         if self.subsampling == "4:2:0":
             corners = [chrominance[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
             chrominance = straight_through_round(0.25 * sum(corners))
-        chrominance = _through_coefficients(chrominance, CHROMINANCE_TABLE, quality)
+        chrominance = _through_coefficients(chrominance, CHROMINANCE_TABLE, quality=quality)
         if self.subsampling == "4:2:0":
             chrominance = straight_through_round(_doubled(chrominance))
         ycbcr = ops.concatenate([luminance, chrominance], axis=-1) + constant([128, 0, 0])
@@ -211,21 +194,6 @@ def everyday_channel():
     )
 
 
-def cosine_basis(size=8):
-    """Builds the orthonormal cosine transform.
-
-    Args:
-        size: Number of samples. Defaults to `8`.
-
-    Returns:
-        Array of shape `(size, size)`: frequency, sample.
-    """
-    samples, frequencies = np.arange(size), np.arange(size)[:, None]
-    basis = np.cos((2 * samples + 1) * frequencies * np.pi / (2 * size)) * (2 / size) ** 0.5
-    basis[0] /= 2**0.5
-    return basis
-
-
 def scaled_table(table, quality):
     """Scales a quantization table as libjpeg does.
 
@@ -241,7 +209,7 @@ def scaled_table(table, quality):
     return ops.clip(ops.floor((constant(table) * scale + 50.0) / 100.0), 1.0, 255.0)
 
 
-def _through_coefficients(planes, table, quality):
+def _through_coefficients(planes, table, *, quality):
     """Quantized coefficients of 8x8 blocks and back, for planes of shape `(batch, height, width, channels)`."""
     channels = planes.shape[-1]
     transform = np.kron(np.kron(cosine_basis(), cosine_basis()), np.eye(channels))
@@ -252,7 +220,7 @@ def _through_coefficients(planes, table, quality):
     return ops.clip(straight_through_round(planes), -128.0, 127.0)
 
 
-def _replicated(images, axis, multiple):
+def _replicated(images, axis, *, multiple):
     """Images whose last line is repeated along an axis until its size is a multiple of a number."""
     size = images.shape[axis]
     if size is not None and size % multiple == 0:

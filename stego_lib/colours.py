@@ -118,13 +118,13 @@ def to_srgb(image, space, *, name="The picture"):
     if image.mode == "LAB":
         return image.convert("RGB")
     if isinstance(space, bytes):
-        return _through_profile(image, space, name)
+        return _through_profile(image, space, name=name)
     if image.mode == "CMYK" or space == SRGB:
         return image.convert("RGB")
     return _through_light(image.convert("RGB"), space)
 
 
-def _through_profile(image, content, name):
+def _through_profile(image, content, *, name):
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
         mode = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}[profile.profile.xcolor_space]

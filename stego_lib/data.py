@@ -4,10 +4,10 @@ import warnings
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import skimage.data
 
+from stego_lib.batches import SeededDataset, augment
 from stego_lib.download import download_div2k
 from stego_lib.images import read_image, to_float
 from stego_lib.photographs import find_div2k, find_photographs, load_photographs, read_each
@@ -168,42 +168,6 @@ def read_pairs(path):
         return tuple((content[f"{split}_covers"], content[f"{split}_secrets"]) for split in ("train", "validation"))
 
 
-class SeededDataset(keras.utils.PyDataset):
-    """Batches that depend on a seed and on the epoch alone: a training that resumes gets those it would have got.
-
-    Args:
-        seed: Integer.
-        **kwargs: Other arguments of `keras.utils.PyDataset`.
-    """
-
-    def __init__(self, seed, **kwargs):
-        super().__init__(**kwargs)
-        self.seed, self.epoch = seed, 0
-
-    def generator(self, index):
-        """Makes the NumPy random generator of a batch.
-
-        Args:
-            index: Of the batch.
-
-        Returns:
-            `numpy.random.Generator`.
-        """
-        return np.random.default_rng((self.seed, self.epoch, index))
-
-    def on_epoch_end(self):
-        """Goes on to the batches of the next epoch."""
-        self.set_epoch(self.epoch + 1)
-
-    def set_epoch(self, epoch):
-        """Chooses the batches of an epoch.
-
-        Args:
-            epoch: Integer, 0 for the first.
-        """
-        self.epoch = epoch
-
-
 class PairDataset(SeededDataset):
     """Batches of cover and secret pairs for `fit`, `evaluate` and `predict`.
 
@@ -276,45 +240,15 @@ class PairDataset(SeededDataset):
         if self.training:
             generator = np.random.default_rng((self.seed, epoch))
             drawn = len(self) * self.batch_size if self.steps_per_epoch else len(self.covers)
-            self.cover_order = _shuffled(len(self.covers), drawn, generator)
-            self.secret_order = _shuffled(len(self.secrets), drawn, generator)
+            self.cover_order = _shuffled(len(self.covers), drawn, generator=generator)
+            self.secret_order = _shuffled(len(self.secrets), drawn, generator=generator)
 
     def _augmented(self, images, generator):
         size = images.shape[1:3] if self.crop_size is None else (self.crop_size, self.crop_size)
-        return np.stack([augment(image, size, generator) for image in images])
+        return np.stack([augment(image, size, generator=generator) for image in images])
 
 
-def augment(image, size, generator):
-    """Cuts a random part out of an image, and flips and turns it at random; what is not square is not turned.
-
-    Args:
-        image: Array of shape `(height, width, channels)`.
-        size: Height and width of the part.
-        generator: NumPy random generator.
-
-    Returns:
-        Array of the same kind.
-    """
-    image = random_crop(image, size, generator)[:, :: generator.choice((-1, 1))]
-    return np.rot90(image, generator.integers(4) if size[0] == size[1] else 0)
-
-
-def random_crop(image, size, generator):
-    """Cuts a random part out of an image.
-
-    Args:
-        image: Array of shape `(height, width, channels)`.
-        size: Height and width of the part.
-        generator: NumPy random generator.
-
-    Returns:
-        View of the array.
-    """
-    top, left = generator.integers(np.array(image.shape[:2]) - size + 1)
-    return image[top : top + size[0], left : left + size[1]]
-
-
-def _shuffled(number, length, generator):
+def _shuffled(number, length, *, generator):
     """Indices below `number`, `length` of them, each permutation used up before the next begins."""
     repeats = -(-length // number)
     return np.concatenate([generator.permutation(number) for _ in range(repeats)])[:length]

@@ -242,7 +242,7 @@ def decode(image, *, as_stored=False):
         UnsupportedFileError: If the samples are neither 8 nor 16 bits; the text is a reason, not a sentence.
     """
     if image.format == "TIFF":
-        image = _decode_tiff(image, as_stored)
+        image = _decode_tiff(image, as_stored=as_stored)
     else:
         image.load()
         if not as_stored:
@@ -261,7 +261,7 @@ def decode(image, *, as_stored=False):
     return image
 
 
-def _decode_tiff(image, as_stored):
+def _decode_tiff(image, *, as_stored):
     tags = image.tag_v2
     orientation, bits = image.getexif().get(ExifTags.Base.Orientation), tags.get(BITSPERSAMPLE, (1,))[0]
     inverted = tags.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO

@@ -48,7 +48,7 @@ def read_image(path, *, as_stored=False):
         image = open_photograph(file, path.suffix)
         _check_num_pixels(*image.size)
         several = has_more_pictures(image)
-        pixels = _pixels(image, path, as_stored)
+        pixels = _pixels(image, path, as_stored=as_stored)
     if several:
         warnings.warn(f"{path} has several pictures: only the first one is read.", stacklevel=2)
     return pixels
@@ -69,7 +69,7 @@ def _named_in_errors(path):
         raise UnsupportedFileError(f"{path} cannot be read: {reason}.") from error
 
 
-def _pixels(image, name, as_stored):
+def _pixels(image, name, *, as_stored):
     picture = decode(image, as_stored=as_stored)
     if as_stored:
         return np.asarray(picture.convert("RGB"))
@@ -287,17 +287,3 @@ def smooth(image, method="bilateral", *, sigma=1.0):
 
 def _as_kind_of(image, pixels):
     return to_uint8(pixels) if np.asarray(image).dtype == np.uint8 else np.clip(pixels, 0, 1)
-
-
-def pad_to_multiple(images, multiple=4):
-    """Pads images at the bottom and the right by reflection until both sides are multiples of a number.
-
-    Args:
-        images: Array of shape `(number, height, width, channels)`.
-        multiple: Positive integer. Defaults to `4`, what the networks need.
-
-    Returns:
-        Array of the same kind; `[:, :height, :width]` are the images.
-    """
-    height, width = images.shape[1:3]
-    return np.pad(images, ((0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)), mode="symmetric")

@@ -54,7 +54,7 @@ def psnr_loss(y_true, y_pred):
 
 
 @keras.saving.register_keras_serializable(package="stego_lib")
-def histogram_loss(y_true, y_pred, bins=16):
+def histogram_loss(y_true, y_pred, *, bins=16):
     """Computes how far the colour histograms of two images are apart: the Wasserstein distance of each channel.
 
     A pixel value counts for its two neighbouring bins in proportion to its nearness (triangular windows), so that the
@@ -154,7 +154,7 @@ class CombinedLoss(keras.losses.Loss):
         }
 
 
-def full_loss(cover, stego, secret, revealed, cover_weight=0.1, secret_weight=1.0, loss=None):
+def full_loss(cover, stego, secret, revealed, *, cover_weight=0.1, secret_weight=1.0, loss=None):
     """Computes the loss of both outputs, which `compile` with a loss and a weight per output minimizes.
 
     `cover_weight * loss(cover, stego) + secret_weight * loss(secret, revealed)`

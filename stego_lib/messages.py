@@ -98,8 +98,9 @@ class SecretToMessage(_CodedLayer):
         for kind in range(CLASSES):
             scale, reach, cells = self.scales[kind], self.reaches[kind], 2.0 ** self.bits[kind]
             latents = ops.matmul(blocks, self.bases[kind])
-            levels = quantization_levels(latents, scale, reach, cells, ops)
-            quantized, _, _ = expand(levels, scale, reach, cells, ops)
+            companders = {"scales": scale, "reaches": reach, "cells": cells, "ops": ops}
+            levels = quantization_levels(latents, **companders)
+            quantized, _, _ = expand(levels, **companders)
             error = ops.sum(ops.square(quantized - latents), axis=-1, keepdims=True)
             carried = latents * ops.cast(self.bits[kind] >= FINE, "float32")
             if least is None:
@@ -164,7 +165,8 @@ class MessageToSecret(_CodedLayer):
         levels, kinds = self._levels(ops.cast(ops.floor(digits), "int32"))
         chosen = ops.one_hot(kinds, CLASSES)
         scale, reach, bits = (ops.take(table, kinds, axis=0) for table in (self.scales, self.reaches, self.bits))
-        latents, companded, width = expand(ops.cast(levels, "float32"), scale, reach, 2.0**bits, ops)
+        levels = ops.cast(levels, "float32")
+        latents, companded, width = expand(levels, scales=scale, reaches=reach, cells=2.0**bits, ops=ops)
         latents += digits - ops.stop_gradient(digits)  # zero, but for the gradient
         bases = ops.swapaxes(self.bases, 1, 2)
         blocks = sum(ops.matmul(latents * chosen[..., kind, None], bases[kind]) for kind in range(CLASSES))

@@ -6,6 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from stego_lib.native_code import silenced_native_code
+
 
 def prepare(root="/"):
     """Makes a notebook ready: chooses its folder, starts Keras, and says which versions and devices there are.
@@ -59,7 +61,7 @@ def _start_keras():
     """Imports Keras while TensorFlow's native code is silent; returns its version with the backend, and the devices."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with _native_code_silenced():
+        with silenced_native_code():
             import keras
 
             devices = ", ".join(keras.distribution.list_devices())
@@ -70,15 +72,3 @@ def _start_keras():
             "variable KERAS_BACKEND to tensorflow or jax before this cell, and restart the kernel."
         ) from None
     return f"Keras {keras.__version__} on {keras.backend.backend()}", devices
-
-
-@contextlib.contextmanager
-def _native_code_silenced():
-    terminal = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)

@@ -63,7 +63,7 @@ def gallery(covers, secrets, *, stego, revealed, gain=10):
         cover, secret, hidden, shown = map(to_uint8, images)
         _show(axes[0], cover, "cover")
         _show(axes[1], secret, "secret")
-        _show_result(axes[2:], cover, secret, hidden, shown, gain)
+        _show_result(axes[2:], cover=cover, secret=secret, stego=hidden, revealed=shown, gain=gain)
     return figure
 
 
@@ -88,12 +88,13 @@ def compare_results(cover, secret, results, *, gain=10):
     _frameless(rows[0, 2])
     _frameless(rows[0, 3])
     for axes, (label, images) in zip(rows[1:], results.items(), strict=True):
-        _show_result(axes, cover, secret, *map(to_uint8, images), gain)
+        stego, revealed = map(to_uint8, images)
+        _show_result(axes, cover=cover, secret=secret, stego=stego, revealed=revealed, gain=gain)
         axes[0].set_ylabel(label, fontsize=11)
     return figure
 
 
-def _show_result(axes, cover, secret, stego, revealed, gain):
+def _show_result(axes, *, cover, secret, stego, revealed, gain):
     """Draws stego, revealed and both errors."""
     residual = np.clip(127.5 + gain * (stego.astype(np.float32) - cover), 0, 255)
     error = np.clip(gain * np.abs(revealed.astype(np.float32) - secret), 0, 255)

@@ -35,7 +35,7 @@ def robust_encoder(cover, secret, *, filters, num_blocks):
         _scaled(secret_coefficients, "scaled_secret"),
         CarrierPhase(8, name="secret_phase")(secret_coefficients),  # fine values, which a smooth network does not see
     ]
-    x = _trunk(features, filters, num_blocks)
+    x = _trunk(features, filters, num_blocks=num_blocks)
     message = keras.layers.Conv2D(
         CARRIERS,
         1,
@@ -63,7 +63,7 @@ def robust_decoder(stego, *, filters, num_blocks):
     """
     coefficients = BlockTransform(name="stego_coefficients")(stego)
     features = [_scaled(coefficients, "scaled_stego"), CarrierPhase(name="stego_phase")(coefficients)]
-    x = _trunk(features, filters, num_blocks)
+    x = _trunk(features, filters, num_blocks=num_blocks)
     revealed = keras.layers.Conv2D(
         COEFFICIENTS, 1, kernel_initializer=_near_zero(), dtype="float32", name="output_coefficients"
     )(x)
@@ -71,7 +71,7 @@ def robust_decoder(stego, *, filters, num_blocks):
     return InverseBlockTransform(name="revealed")(revealed)
 
 
-def _trunk(features, filters, num_blocks):
+def _trunk(features, filters, *, num_blocks):
     """Residual blocks with a bottleneck: what they cost in weights is what they see of their neighbours."""
     x = keras.layers.Concatenate(name="features")(features)
     x = keras.layers.Conv2D(filters, 1, name="entry")(x)

@@ -54,7 +54,7 @@ def prepare_folder(folder, settings, *, files, restart=False):
     """
     folder = Path(folder)
     check_folder(folder)
-    earlier = _earlier_settings(folder, settings["training"], files)
+    earlier = _earlier_settings(folder, settings["training"], files=files)
     if earlier and not restart and earlier != settings:
         names = [name for name in {**earlier, **settings} if earlier.get(name) != settings.get(name)]
         differing = ", ".join(f"{name} {earlier.get(name)} and not {settings.get(name)}" for name in names)
@@ -70,7 +70,7 @@ def prepare_folder(folder, settings, *, files, restart=False):
     return folder
 
 
-def _earlier_settings(folder, kind, files):
+def _earlier_settings(folder, kind, *, files):
     """The settings of the training in a folder, or `None` if the folder is free."""
     path = folder / SETTINGS
     if not path.exists():

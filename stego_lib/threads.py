@@ -12,21 +12,26 @@ def num_threads():
     return min(cpus, int(limit)) if limit.isdigit() and int(limit) else cpus
 
 
-def map_chunks(function, length, chunk):
+def map_chunks(function, length, *, chunk, progress=None):
     """Applies a function to slices in threads; worthwhile for functions that let go of Python's lock.
 
     Args:
         function: Of a slice.
         length: Where the last slice ends.
         chunk: Length of a slice.
+        progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
     Returns:
         List of what the function returned, in order.
     """
     slices = [slice(start, min(start + chunk, length)) for start in range(0, length, chunk)]
-    if len(slices) < 2 or num_threads() < 2:
-        return list(map(function, slices))
-    return list(_pool().map(function, slices))
+    mapped = map if len(slices) < 2 or num_threads() < 2 else _pool().map
+    results = []
+    for result in mapped(function, slices):
+        results.append(result)
+        if progress:
+            progress(len(results) / len(slices))
+    return results
 
 
 @functools.cache

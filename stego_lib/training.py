@@ -212,14 +212,16 @@ def train(
             raise ValueError(f"{devices} devices need as many validation pairs. Received: {len(validation_pairs[0])}")
         validation_pairs = tuple(part[:number] for part in validation_pairs)
     with data_parallel(settings["batch_size"]) if all_devices else contextlib.nullcontext():
-        history = _fitted(Path(folder), train_pairs, validation_pairs, settings, restart)
+        history = _fitted(
+            Path(folder), train_pairs, validation_pairs=validation_pairs, settings=settings, restart=restart
+        )
     if not history.epoch:
         print(f"The training in {folder} was finished before: `restart=True` begins anew.")
     loss_history(read_history(Path(folder) / "history.csv")).savefig(Path(folder) / "loss_history.png", dpi=100)
     return load_autoencoder(Path(folder) / "autoencoder.keras")
 
 
-def _fitted(folder, train_pairs, validation_pairs, settings, restart):
+def _fitted(folder, train_pairs, *, validation_pairs, settings, restart):
     policy = keras.mixed_precision.global_policy()
     if settings["mixed_precision"]:
         keras.mixed_precision.set_global_policy("mixed_float16")
@@ -248,12 +250,12 @@ def _fitted(folder, train_pairs, validation_pairs, settings, restart):
     if not epochs_done(folder):
         learn_message(autoencoder, train_pairs[1])
     callbacks = training_callbacks(folder, batches, validation_pairs)
-    share = local_share(batches)
-    if share is not batches:  # on several machines, of which none can draw the picture alone
+    own = local_share(batches)
+    if own is not batches:  # on several machines, of which none can draw the picture alone
         callbacks = [callback for callback in callbacks if not isinstance(callback, EpochGallery)]
     try:
         return autoencoder.fit(
-            share,
+            own,
             validation_data=local_share(PairDataset(*validation_pairs)),
             epochs=settings["epochs"],
             shuffle=False,

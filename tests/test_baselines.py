@@ -86,7 +86,7 @@ def test_where_no_quality_fits_nothing_is_measured():
 def test_lsb_keeps_the_upper_bits_of_the_secret_exactly(bits):
     cover, secret = IMAGE, IMAGE[::-1]
     for adjust in (False, True):
-        stego = lsb_hide(cover, secret, bits, adjust)
+        stego = lsb_hide(cover, secret, bits=bits, adjust=adjust)
         np.testing.assert_array_equal(lsb_reveal(stego, bits, midpoint=False), secret >> (8 - bits) << (8 - bits))
         error = lsb_reveal(stego, bits).astype(int) - secret
         assert np.abs(error).max() <= 2 ** (7 - bits)
@@ -97,11 +97,11 @@ def test_lsb_keeps_the_upper_bits_of_the_secret_exactly(bits):
 @pytest.mark.parametrize(("compress", "decode"), CODECS.values(), ids=CODECS)
 def test_a_file_in_low_bits_comes_back_exactly(compress, decode):
     secret = IMAGE[:100, :90]
-    stego = codec_hide(IMAGE, secret, 2, compress)
+    stego = codec_hide(IMAGE, secret, bits=2, compress=compress)
     assert np.abs(stego.astype(int) - IMAGE).max() <= 3
     decoded = compress(secret, IMAGE.size * 2 // 8 - 8)[1]
-    np.testing.assert_array_equal(codec_reveal(stego, 2, decode), decoded)
+    np.testing.assert_array_equal(codec_reveal(stego, 2, decode=decode), decoded)
     stego[:40] ^= 1
     with pytest.raises(ValueError, match=r"no file|damaged"):
-        codec_reveal(stego, 2, decode)
-    assert codec_hide(IMAGE[:8, :8], secret, 1, compress) is None
+        codec_reveal(stego, 2, decode=decode)
+    assert codec_hide(IMAGE[:8, :8], secret, bits=1, compress=compress) is None

@@ -6,7 +6,8 @@ import pytest
 from conftest import check_layer, gradient
 from PIL import Image
 
-from stego_lib.channels import JPEG, LUMINANCE_TABLE, OneOf, cosine_basis, everyday_channel, scaled_table
+from stego_lib.channels import JPEG, OneOf, everyday_channel, scaled_table
+from stego_lib.jpeg_standard import LUMINANCE_TABLE, cosine_basis
 
 pytestmark = pytest.mark.backend
 rng = np.random.default_rng(0)

@@ -8,15 +8,8 @@ import skimage.data
 from stego_lib.cli import main
 from stego_lib.codec import training
 from stego_lib.codec.codec import load_codec
-from stego_lib.codec.training import (
-    CropDataset,
-    QuantizedDataset,
-    decibels,
-    draw_crops,
-    load_crops,
-    train_codec,
-    validation_latents,
-)
+from stego_lib.codec.crops import CropDataset, QuantizedDataset, draw_crops, load_crops, validation_latents
+from stego_lib.codec.training import decibels, train_codec
 from stego_lib.images import write_image
 
 TINY = {

@@ -47,7 +47,7 @@ def test_matching_goes_both_ways_and_replacement_does_not(squares):
     cover = np.full((64, 64, 3), 101, "uint8")
     assert set(np.unique(lsb_replacement(cover, None))) == {100, 101}
     assert set(np.unique(lsb_matching(cover, None))) == {100, 101, 102}
-    assert set(np.unique(embed_file(cover, None, 1))) == {100, 101, 102}
+    assert set(np.unique(embed_file(cover, None, bits=1))) == {100, 101, 102}
 
 
 def test_the_strongest_detector_is_written_as_csv():

@@ -14,7 +14,7 @@ MODULES = [
     for name in (
         *("block_transform", "channels", "data", "layers", "losses", "metrics", "models", "optimizers"),
         *("codec.codec", "codec.networks", "codec.entropy", "hiding.seal", "hiding.stego", "codec.training"),
-        "hiding.syndrome_trellis",
+        *("encoder_decoder", "hiding.syndrome_trellis"),
     )
 ]
 EXAMPLES = [

@@ -5,14 +5,8 @@ import numpy as np
 import pytest
 
 from stego_lib.codec import entropy
-from stego_lib.codec.entropy import (
-    LARGEST_SYMBOLS,
-    SCALES,
-    RangeDecoder,
-    RangeEncoder,
-    Tables,
-    cumulative_distributions,
-)
+from stego_lib.codec.entropy import RangeDecoder, RangeEncoder
+from stego_lib.codec.probability_tables import LARGEST_SYMBOLS, SCALES, Tables, cumulative_distributions
 from stego_lib.codec.trellis import NEXT_STATE
 
 EVEN = np.zeros((4, 2), "int64")  # a trellis that never leaves the even quantizer

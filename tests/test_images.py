@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from skimage.filters import gaussian, unsharp_mask
 
+from stego_lib.block_code import pad_to_multiple
 from stego_lib.images import (
     LOSSLESS_SUFFIXES,
     MAX_PIXELS,
     check_photograph,
     decode_image,
     encode_image,
-    pad_to_multiple,
     read_image,
     sharpen,
     smooth,

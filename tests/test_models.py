@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from stego_lib.channels import JPEG
+from stego_lib.encoder_decoder import build_decoder, build_encoder
 from stego_lib.models import (
     build_autoencoder,
-    build_decoder,
-    build_encoder,
     hide_images,
     load_autoencoder,
     multiply_accumulates,

@@ -94,7 +94,7 @@ def test_covers_without_room_for_the_header_have_none():
 
 
 def test_places_are_the_same_for_ever():
-    places, kinds = carriers.body_places((256, 272, 3), 38, 75, 77, SEED)
+    places, kinds = carriers.body_places((256, 272, 3), 38, quality=75, level=77, seed=SEED)
     header = carriers.header_places((256, 272, 3), 38)
     assert not set(places) & set(header)
     assert len(set(places)) == len(places) == carriers.capacity_bits((256, 272, 3), 38, level=77)

@@ -28,21 +28,21 @@ def test_simulated_changes_are_as_many_and_as_dear_as_those_of_the_code(rate):
 
 def test_uniform_changes_are_as_many_as_those_of_filling():
     filled = fill(COVER, b"h", os.urandom(COVER.size // 80), bits=1, seed=bytes(32), fill=False)
-    stego = draw_changes(COVER, uniform_probabilities(COVER, 0.1), np.random.default_rng(0))
+    stego = draw_changes(COVER, uniform_probabilities(COVER, 0.1), generator=np.random.default_rng(0))
     assert np.mean(stego != COVER) == pytest.approx(np.mean(filled != COVER), rel=0.1)
 
 
 @pytest.mark.parametrize("probabilities", [channel_probabilities, uniform_probabilities])
 def test_changes_are_of_1_both_ways_and_stay_within_8_bits(probabilities):
     cover = np.repeat(np.array([0, 255, 128], "uint8"), 1024).reshape(32, 32, 3)
-    stego = draw_changes(cover, probabilities(cover, 0.9), np.random.default_rng(0))
+    stego = draw_changes(cover, probabilities(cover, 0.9), generator=np.random.default_rng(0))
     for value, changed in ((0, {0, 1}), (255, {254, 255}), (128, {127, 128, 129})):
         assert set(np.unique(stego[cover == value])) == changed
 
 
 def test_channels_change_alike_and_carry_as_much():
     probabilities = adaptive_probabilities(COVER, 0.1)
-    stego = draw_changes(COVER, probabilities, np.random.default_rng(0))
+    stego = draw_changes(COVER, probabilities, generator=np.random.default_rng(0))
     change = stego.astype(int) - COVER
     np.testing.assert_array_equal(change[..., 0], change[..., 1])
     np.testing.assert_array_equal(change[..., 0], change[..., 2])

@@ -13,7 +13,7 @@ from scipy.stats import chisquare
 import stego_lib
 from stego_lib.codec.codec import Codec
 from stego_lib.codec.container import LATENTS, Stream, pack
-from stego_lib.hiding import adaptive, filling
+from stego_lib.hiding import adaptive, filling, samples
 from stego_lib.hiding import payload as payload_module
 from stego_lib.hiding import stego as stego_module
 from stego_lib.hiding.capacity import CapacityError, capacity
@@ -259,7 +259,7 @@ def test_files_of_every_lossless_format_carry_a_secret(cover, secret, bits, tmp_
 
 def test_nothing_is_written_that_does_not_read_back(cover, bits, tmp_path, monkeypatch):
     write_image(tmp_path / "cover.png", cover)
-    monkeypatch.setattr(stego_module, "decode_image", lambda content: cover)
+    monkeypatch.setattr(samples, "decode_image", lambda content: cover)
     with pytest.raises(ValueError, match="Nothing is hidden"):
         hide_file(tmp_path / "cover.png", tmp_path / "cover.png", tmp_path / "stego.png", bits=bits)
     assert [path.name for path in tmp_path.iterdir()] == ["cover.png"]

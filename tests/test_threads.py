@@ -9,18 +9,18 @@ from stego_lib.threads import map_chunks, num_threads
 FORK = """
 import os
 from stego_lib.threads import map_chunks
-map_chunks(lambda chunk: chunk, 100, 10)
+map_chunks(lambda chunk: chunk, 100, chunk=10)
 child = os.fork()
 if not child:
-    map_chunks(lambda chunk: chunk, 100, 10)
+    map_chunks(lambda chunk: chunk, 100, chunk=10)
     os._exit(0)
 print(os.waitpid(child, 0)[1])
 """
 
 
 def test_results_come_in_order():
-    assert map_chunks(lambda chunk: (chunk.start, chunk.stop), 25, 10) == [(0, 10), (10, 20), (20, 25)]
-    assert map_chunks(lambda chunk: chunk, 0, 10) == []
+    assert map_chunks(lambda chunk: (chunk.start, chunk.stop), 25, chunk=10) == [(0, 10), (10, 20), (20, 25)]
+    assert map_chunks(lambda chunk: chunk, 0, chunk=10) == []
 
 
 def test_the_environment_may_ask_for_fewer_threads(monkeypatch):

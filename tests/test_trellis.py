@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from stego_lib.codec.entropy import Tables, cumulative_distributions
+from stego_lib.codec.probability_tables import Tables, cumulative_distributions
 from stego_lib.codec.trellis import NEXT_STATE, quantize
 
 

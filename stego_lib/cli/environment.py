@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from stego_lib.native_code import silenced_native_code
+
 # Where they are installed, Keras and TensorFlow import them for parts that nobody here uses, in half of the time that
 # they take themselves.
 UNUSED = {"jax", "matplotlib", "pandas", "sklearn", "torch"}
@@ -28,7 +30,7 @@ def environment():
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     try:
         _set_keras()
-        with _silenced_native_code():
+        with silenced_native_code():
             yield
     finally:
         os.environ.clear()
@@ -79,26 +81,3 @@ class _LeanKeras:
 
             spec.loader.exec_module = execute_without
         return spec
-
-
-@contextlib.contextmanager
-def _silenced_native_code():
-    """Keeps what TensorFlow's native code says off the terminal; Python still writes there."""
-    try:
-        stderr, terminal = sys.stderr, os.dup(2)
-    except OSError:  # it is closed
-        yield
-        return
-    with contextlib.ExitStack() as stack:
-        if stderr is sys.__stderr__:
-            copy = os.fdopen(os.dup(2), "w", buffering=1, encoding=stderr.encoding, errors="backslashreplace")
-            sys.stderr = stack.enter_context(copy)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
-        try:
-            yield
-        finally:
-            sys.stderr = stderr
-            os.dup2(terminal, 2)
-            os.close(terminal)

@@ -261,10 +261,10 @@ def _passphrase(options, *, new=False):
 
 def _how_easily_found(hidden, *, is_jpeg=False):
     """Says in words and as a number how easily it is found, and what would help."""
+    from stego_lib.hiding.capacity import POOR
     from stego_lib.hiding.detectability import highest_rate, in_words, pixels_needed
     from stego_lib.hiding.payload import HEADER
     from stego_lib.hiding.seal import TAG
-    from stego_lib.hiding.stego import POOR
 
     words = f"{in_words(hidden.roc_auc).capitalize()}: area under the ROC curve of a detector {hidden.roc_auc:.2f}"
     words += " (0.5 is guessing, 1 is certain)."

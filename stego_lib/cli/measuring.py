@@ -21,7 +21,7 @@ def run_evaluate(options):
     earlier = _earlier_files(options.output, len(covers)) if options.output else []
     stego, revealed = hide_and_reveal(autoencoder, covers, secrets)
     if options.output:
-        _write_files(options.output, _pictures(covers, secrets, stego, revealed), earlier)
+        _write_files(options.output, _pictures(covers, secrets, stego, revealed), earlier=earlier)
     print(f"{options.data or 'DIV2K'}, {options.split}: {summary(measure(covers, secrets, stego, revealed))}")
     if options.disturb:
         print(survival_table(survival(autoencoder, secrets, stego)))
@@ -182,7 +182,7 @@ def _png(figure):
     return content.getvalue()
 
 
-def _write_files(folder, contents, earlier):
+def _write_files(folder, contents, *, earlier):
     """Replaces the files of an earlier `evaluate`. The list comes first, for the case of an interruption."""
     from stego_lib.images import write_file
 

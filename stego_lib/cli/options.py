@@ -103,7 +103,7 @@ def add_surviving_options(parser):
     )
 
 
-def add_many_options(parser, what, report):
+def add_many_options(parser, *, what, report):
     """Adds who works on a list, and where it is reported.
 
     Args:

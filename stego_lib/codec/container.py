@@ -4,9 +4,8 @@
     1     2       2      (2        (2      2))            2      the rest, in bytes
 
 `content` is a checksum of what the payload decodes to, latents or the pixels of a JPEG or AVIF file, whose decoders
-differ; the
-pixels of a WebP file cannot. `index` is that of the step and `fingerprint` that of the weights; latents alone have
-them. `check` is a checksum of all else.
+differ; the pixels of a WebP file cannot. `index` is that of the step and `fingerprint` that of the weights; latents
+alone have them. `check` is a checksum of all else.
 """
 
 import binascii
@@ -27,7 +26,10 @@ READERS = {WEBP: WebPImageFile, JPEG: JpegImageFile}
 HEAD = "<BHH"
 MORE = {LATENTS: "<HHH", WEBP: "", JPEG: "<H", AVIF: "<H"}  # what follows the head
 CHECK = "<H"
-OVERHEAD = sum(map(struct.calcsize, (HEAD, MORE[LATENTS], CHECK)))  # bytes of a stream of latents before the payload
+OVERHEADS = {  # bytes of a stream before the payload
+    kind: sum(map(struct.calcsize, (HEAD, more, CHECK))) for kind, more in MORE.items()
+}
+OVERHEAD = OVERHEADS[LATENTS]
 MAX_SIDE = 2**16 - 1
 WEBP_SIDE, WEBP_PIXELS = 16383, 2**26  # the largest lossless WebP file that is written or read
 SLOW = 2**19  # samples from which on a quick compression tells whether the slow one is worth trying
@@ -129,9 +131,8 @@ def avif_streams(image, max_bytes):
     Returns:
         List of bytes: with the colours as they are, and at half their size; none where that takes more bytes.
     """
-    overhead = sum(map(struct.calcsize, (HEAD, MORE[AVIF], CHECK)))
     height, width, _ = image.shape
-    files = avif_files(image, max_bytes - overhead)
+    files = avif_files(image, max_bytes - OVERHEADS[AVIF])
     return [pack(Stream(AVIF, height, width, file, checksum(decode_avif(file, height, width)))) for file in files]
 
 
@@ -156,7 +157,7 @@ def decode_file(stream):
     if stream.kind == AVIF:
         image = decode_avif(payload, height, width)
     else:
-        image = _decoded(payload, stream.kind, (width, height))
+        image = _decoded(payload, stream.kind, size=(width, height))
     if image is None:
         raise ValueError(DAMAGED)
     if stream.kind != WEBP and checksum(image) != stream.content_check:
@@ -167,7 +168,7 @@ def decode_file(stream):
     return image
 
 
-def _decoded(payload, kind, size=None):
+def _decoded(payload, kind, *, size=None):
     """The image in a file, or `None` if there is none, or none of that size."""
     try:
         # Not `Image.open`, which warns of large images or refuses them, by a limit of the whole process.

@@ -7,15 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stego_lib.codec.entropy import FRACTIONS, LEVELS, LEVELS_PER_OCTAVE, SCALES, RangeDecoder, RangeEncoder, Tables
-from stego_lib.codec.fixed_point import KERNEL_GRID, UNIT, Exactness
+from stego_lib.codec.distributions import LARGEST_VALUE, centres_and_tables
+from stego_lib.codec.entropy import RangeDecoder, RangeEncoder
+from stego_lib.codec.fixed_point import Exactness
 from stego_lib.codec.networks import ContextModel, build_synthesis
 from stego_lib.codec.passes import PADDING, run_passes
-from stego_lib.codec.scaling import OCTAVES_PER_UNIT, PER_OCTAVE, SCALE_ORIGIN, SHIFT, STEPS, Scaling, integer_scaling
+from stego_lib.codec.probability_tables import FRACTIONS, SCALES, Tables
+from stego_lib.codec.scaling import STEPS, Scaling, integer_scaling
 from stego_lib.codec.tiling import in_windows, reach
 from stego_lib.codec.transform import Transform, blocks_to_images
 from stego_lib.codec.trellis import NEXT_STATE, quantize
-from stego_lib.compilation import compiled
 from stego_lib.devices import check_keras, jit_compile
 from stego_lib.threads import map_chunks
 
@@ -24,8 +25,6 @@ CHUNK = 64 * CHAIN  # values that a thread quantizes at once
 # The squared error, in squared units, that is worth a bit. At high rates the error falls by 2 ln 2 times itself with a
 # bit, and the trellis leaves 0.27 squared units: 0.37. docs/experiments.md has other values.
 MULTIPLIER = np.float32(2 * np.log(2) * 0.267)
-NO_BASE = np.empty((0, 0), "int32")
-LARGEST_VALUE = 2**15 - 2**11  # of int16, with a margin for what the trellis adds
 
 
 class Quantized(NamedTuple):
@@ -57,7 +56,9 @@ class LatentCodec:
         self.context = ContextModel(content["deviations"], content["octaves"], int(content["filters"]))
         self.context.set_fixed_point(content)
         weights = [content[f"synthesis_{number}"] for number in range(int(content["synthesis_weights"]))]
-        self.synthesis = build_synthesis(content["deviations"], weights[0].shape[-1], len(weights) // 4 - 1)
+        self.synthesis = build_synthesis(
+            content["deviations"], filters=weights[0].shape[-1], num_blocks=len(weights) // 4 - 1
+        )
         self.synthesis.set_weights(weights)
         # Finer ones could make values that do not fit into 16 bits.
         self.finest = int(np.searchsorted(STEPS, self.transform.largest_latent() / LARGEST_VALUE))
@@ -92,12 +93,12 @@ class LatentCodec:
                 arrays = offsets[chunk], symbols[chunk], odd_tables[chunk]
                 return quantize(x[chunk], table_indices[chunk], tables, CHAIN, MULTIPLIER, *arrays)
 
-            total += sum(map_chunks(work, len(x), CHUNK))
+            total += sum(map_chunks(work, len(x), chunk=CHUNK))
             if encoder:
                 encoder.encode(odd_tables, symbols, (centres + offsets).astype("int16"))
             return offsets
 
-        values = self._run_passes(latents.shape[:3], index, code_place, progress)
+        values = self._run_passes(latents.shape[:3], index, code_place=code_place, progress=progress)
         return Quantized(index, values, total)
 
     def decode(self, payload, height, width, index, *, progress=None):
@@ -118,7 +119,7 @@ class LatentCodec:
         def code_place(place, centres, table_indices):
             return decoder.decode(table_indices, centres, CHAIN, NEXT_STATE)
 
-        values = self._run_passes((1, height, width), index, code_place, progress)
+        values = self._run_passes((1, height, width), index, code_place=code_place, progress=progress)
         return values if decoder.is_exhausted() else None
 
     def encoder(self):
@@ -135,7 +136,7 @@ class LatentCodec:
         Returns:
             float32 array of the same shape, in grey levels.
         """
-        return self._refined(values, index, lambda latents: latents)
+        return self._refined(values, index, finish=lambda latents: latents)
 
     def restore(self, values, index):
         """Makes images of quantized latents.
@@ -147,7 +148,7 @@ class LatentCodec:
         Returns:
             uint8 array of shape `(batch, height * block, width * block, 3)`.
         """
-        return blocks_to_images(self._refined(values, index, self.transform.synthesize))
+        return blocks_to_images(self._refined(values, index, finish=self.transform.synthesize))
 
     def predict_scales(self, latents, index):
         """Looks at what the context model expects of an image.
@@ -167,10 +168,10 @@ class LatentCodec:
             scales[:, *place.slices] = SCALES[table_indices // FRACTIONS].reshape(known.shape)
             return known.reshape(-1) - centres
 
-        self._run_passes(latents.shape[:3], index, code_place, None)
+        self._run_passes(latents.shape[:3], index, code_place=code_place)
         return scales[0] * STEPS[index]
 
-    def _run_passes(self, shape, index, code_place, progress):
+    def _run_passes(self, shape, index, *, code_place, progress=None):
         """Goes through the passes.
 
         `code_place` is called with every `Place` and the centres and tables of its latents, flat arrays, and returns
@@ -190,7 +191,9 @@ class LatentCodec:
             split = np.split(prediction.parameters, len(places), axis=-1)
             results = []
             for parameters, base, place in zip(split, prediction.bases or [None] * len(places), places, strict=True):
-                centres, table_indices = _distributions(parameters, base, gains[start:stop], origins[start:stop])
+                centres, table_indices = centres_and_tables(
+                    parameters, base, gains=gains[start:stop], origins=origins[start:stop]
+                )
                 # Beyond the edges the centres stand for latents that nobody codes.
                 values[:, *place.slices] = centres
                 inside = values[:, :height, :width][:, *place.slices]
@@ -204,7 +207,13 @@ class LatentCodec:
             return results
 
         run_passes(
-            self.context, scaling, (batch, *padded), self._predict, code_pass, ops=np, store=lambda x: x.astype("int16")
+            self.context,
+            scaling,
+            shape=(batch, *padded),
+            predict=self._predict,
+            code_pass=code_pass,
+            ops=np,
+            store=lambda x: x.astype("int16"),
         )
         return values[:, :height, :width]
 
@@ -228,7 +237,7 @@ class LatentCodec:
         )
         return (*state, parameters) if state else parameters
 
-    def _refined(self, values, index, finish):
+    def _refined(self, values, index, *, finish):
         def refined(values):
             inputs = [values.astype("float32"), np.full(len(values), index, "int32")]
             with self._lock:
@@ -238,55 +247,6 @@ class LatentCodec:
         margin = reach(self.synthesis) + 1  # a block of its own for the inverse of the lapping
         [result] = in_windows(refined, [values], margin=margin, window=self._window, batch_size=self._batch_size)
         return result
-
-
-def _distributions(parameters, base, gains, origins):
-    """Centres and tables of the latents at one place, int16 and uint16 arrays: `means_and_scales` in integers."""
-    *shape, channels = parameters.shape
-    parameters = parameters.reshape(-1, channels)
-    has_base = base is not None
-    base = (base * FRACTIONS).astype("int32").reshape(-1, channels // 2) if has_base else NO_BASE
-    centres = np.empty((len(parameters), channels // 2), "int16")
-    table_indices = np.empty(centres.shape, "uint16")
-    # A parameter is an odd multiple of 1/512, by the half unit in the bias of `FixedPointConv2D`; so many make a UNIT.
-    units = 2 * KERNEL_GRID * UNIT
-    level_origins = SCALE_ORIGIN * units + origins * (LEVELS_PER_OCTAVE * units // PER_OCTAVE) + units // 2
-    # Numba keeps compiled code as long as this file is the same: what other files say are arguments.
-    constants = KERNEL_GRID, 1 << SHIFT, FRACTIONS, LEVELS, OCTAVES_PER_UNIT * LEVELS_PER_OCTAVE, units, LARGEST_VALUE
-
-    def work(rows):
-        base_of_rows = base[rows] if has_base else base
-        _fill(
-            parameters[rows],
-            base_of_rows,
-            has_base,
-            gains,
-            level_origins,
-            constants,
-            centres[rows],
-            table_indices[rows],
-        )
-
-    map_chunks(work, len(parameters), max(CHUNK // channels, 1))
-    return [x.reshape(*shape, channels // 2) for x in (centres, table_indices)]
-
-
-@compiled
-def _fill(parameters, base, has_base, gains, level_origins, constants, centres, table_indices):
-    grid, one, fractions, levels, level_gain, units, largest = constants
-    channels = len(gains)
-    for i in range(len(parameters)):
-        for k in range(channels):
-            mean = 2 * np.int64(np.floor(parameters[i, k] * grid)) + 1
-            scale = 2 * np.int64(np.floor(parameters[i, channels + k] * grid)) + 1
-            eighths = (mean * gains[k] + one // 2) // one
-            if has_base:
-                eighths += base[i, k]
-            eighths = min(max(eighths, -fractions * largest), fractions * largest)
-            centre = (eighths + fractions // 2) // fractions
-            level = min(max((level_gain * scale + level_origins[k]) // units, 0), levels - 1)
-            centres[i, k] = centre
-            table_indices[i, k] = level * fractions + eighths - fractions * centre + fractions // 2
 
 
 class _RetracingFilter(logging.Filter):

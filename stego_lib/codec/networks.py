@@ -21,14 +21,18 @@ class ContextModel:
     def __init__(self, deviations, octaves, filters=96):
         self.deviations, self.octaves, self.filters = np.float32(deviations), np.float32(octaves), filters
         self.coarse = [
-            _predictor(3 * FIRST + 3, filters, 2 * FIRST, "coarse_0"),
-            _predictor(4 * FIRST + 3, filters, 4 * FIRST, "coarse_1"),
+            _predictor(3 * FIRST + 3, filters, outputs=2 * FIRST, name="coarse_0"),
+            _predictor(4 * FIRST + 3, filters, outputs=4 * FIRST, name="coarse_1"),
         ]
         self.stages, self.seconds = [], []
         channels = 12 * FIRST  # values and two slopes, in four phases
         for number, group in enumerate(np.diff(channel_groups(len(self.deviations))[1:]).tolist()):
-            self.stages.append(_stage(channels + 2, filters, 4 * group, f"stage_{number}", has_state=number > 0))
-            self.seconds.append(_predictor(filters + 4 * group + 2, filters, 4 * group, f"second_{number}"))
+            self.stages.append(
+                _stage(channels + 2, filters, outputs=4 * group, name=f"stage_{number}", has_state=number > 0)
+            )
+            self.seconds.append(
+                _predictor(filters + 4 * group + 2, filters, outputs=4 * group, name=f"second_{number}")
+            )
             channels = 8 * group  # two features in four phases
         self.networks = [*self.coarse, *self.stages, *self.seconds]
 
@@ -70,14 +74,14 @@ def _unit(weight):
     return KERNEL_GRID if len(weight.shape) == 4 else KERNEL_GRID * UNIT
 
 
-def _predictor(channels, filters, outputs, name):
+def _predictor(channels, filters, *, outputs, name):
     """What is known -> parameters of the distributions of one pass."""
     known = _input(channels)
     x = _residual_block(FixedPointConv2D(filters, 3, "relu")(known))
     return keras.Model([known], _parameters(x, outputs), name=name)
 
 
-def _stage(channels, filters, outputs, name, *, has_state):
+def _stage(channels, filters, *, outputs, name, has_state):
     """State and the group decoded last -> new state, and parameters of the first pass of the next group."""
     if has_state:
         inputs = [_input(filters), _input(channels)]
@@ -115,7 +119,7 @@ def _tiny():
     return keras.initializers.RandomNormal(stddev=1e-2)
 
 
-def build_synthesis(deviations, filters=48, num_blocks=2):
+def build_synthesis(deviations, *, filters=48, num_blocks=2):
     """Builds the network that refines quantized latents before they are transformed back.
 
     Steps finer than half a grey level are left as they are, so that an image comes back exactly.

@@ -80,7 +80,7 @@ class Prediction(NamedTuple):
     bases: tuple
 
 
-def run_passes(context, scaling, shape, predict, code_pass, *, ops=ops, store=lambda activations: activations):
+def run_passes(context, scaling, *, shape, predict, code_pass, ops=ops, store=lambda activations: activations):
     """Goes through all passes.
 
     Args:
@@ -95,7 +95,7 @@ def run_passes(context, scaling, shape, predict, code_pass, *, ops=ops, store=la
         store: Called with all activations that are kept for long, integers; may return them in a smaller type. Defaults
             to returning them as they are.
     """
-    known = _run_lattices(context, scaling, shape, predict, code_pass, ops)
+    known = _run_lattices(context, scaling, shape=shape, predict=predict, code_pass=code_pass, ops=ops)
     activations = [scaling.compand(x, 0, FIRST) for x in (known, *_slopes(known, ops))]
     inputs = [store(x[:, row::2, column::2]) for row, column in PHASES for x in activations]
     constants = scaling.constants(inputs[0])
@@ -115,7 +115,7 @@ def run_passes(context, scaling, shape, predict, code_pass, *, ops=ops, store=la
                 inputs += [store(x) for value in values for x in scaling.features(value, start, stop)]
 
 
-def _run_lattices(context, scaling, shape, predict, code_pass, ops):
+def _run_lattices(context, scaling, *, shape, predict, code_pass, ops):
     """The passes of the first group. Returns its values."""
     batch, height, width = shape
     step = 2 * LATTICES[0]

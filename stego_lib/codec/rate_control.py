@@ -80,7 +80,7 @@ class StepSearch:
             return _steps_between(quantized.bits / sample.size * ratio, wanted)
 
         guess, tolerance = self._guess(sampled_excess, TYPICAL_INDEX - TYPICAL_SLOPE * wanted)
-        _bracket(excess, guess, tolerance, finest=self._coder.finest)
+        _bracket(excess, guess, tolerance=tolerance, finest=self._coder.finest)
         return fitting or self.at(len(STEPS) - 1)
 
     def reaching(self, quality):
@@ -112,7 +112,7 @@ class StepSearch:
             return (psnr - aim) / DECIBELS - TOLERANCE
 
         guess, tolerance = self._guess(sampled_excess, EXACT_INDEX - (aim - EXACT) / DECIBELS)
-        _bracket(excess, guess, tolerance, finest=self._coder.finest)
+        _bracket(excess, guess, tolerance=tolerance, finest=self._coder.finest)
         return reaching or self.at(0)
 
     def _coded(self, index):
@@ -162,7 +162,7 @@ def rate_distortion_curve(coder, image):
     return np.array(num_bytes), np.array(psnr)
 
 
-def _bracket(excess, guess, tolerance, *, finest):
+def _bracket(excess, guess, *, tolerance, finest):
     """Finds the two neighbouring steps between which something that falls as they grow, by about 1, passes zero."""
     low, high, last, slope = finest - 1, len(STEPS), None, 1.0
     while high - low > 1:

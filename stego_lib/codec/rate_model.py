@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from stego_lib.codec.entropy import FRACTIONS, LEVELS, LEVELS_PER_OCTAVE
 from stego_lib.codec.latents import MULTIPLIER
 from stego_lib.codec.passes import run_passes
+from stego_lib.codec.probability_tables import FRACTIONS, LEVELS, LEVELS_PER_OCTAVE
 from stego_lib.codec.scaling import STEPS, Scaling
 from stego_lib.layers import straight_through_round
 
@@ -57,7 +57,7 @@ class RateModel(keras.Model):
             return network([ops.concatenate(arrays, -1) for arrays in inputs])
 
         shape = ops.shape(latents)
-        run_passes(self.context, scaling, shape[:3], predict, code_pass)
+        run_passes(self.context, scaling, shape=shape[:3], predict=predict, code_pass=code_pass)
         return total / (shape[1] * shape[2] * shape[3])
 
     def mixture(self):

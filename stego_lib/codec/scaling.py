@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
-from stego_lib.codec.entropy import FRACTIONS, LEVELS_PER_OCTAVE
 from stego_lib.codec.fixed_point import KERNEL_GRID, LIMIT, UNIT
+from stego_lib.codec.probability_tables import FRACTIONS, LEVELS_PER_OCTAVE
 
 PER_OCTAVE = 64  # steps; one changes PSNR by less than a tenth of a decibel
 OCTAVES = np.arange(-256, LIMIT + 1, dtype="float32") / PER_OCTAVE

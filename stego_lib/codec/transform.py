@@ -5,8 +5,7 @@ from scipy.fft import dct
 from scipy.linalg import block_diag, expm, toeplitz
 from scipy.optimize import minimize
 
-from stego_lib.block_code import images_to_blocks
-from stego_lib.images import pad_to_multiple
+from stego_lib.block_code import images_to_blocks, pad_to_multiple
 
 ROWS = 64  # of blocks that are transformed at once: no copies of a whole large photograph
 
@@ -129,7 +128,7 @@ def principal_components(images, lapping):
     return mean, basis[:, ::-1], np.sqrt(np.maximum(variances[::-1], 1e-6))
 
 
-def design_lapping(images, block, noise=20.0):
+def design_lapping(images, block, *, noise=20.0):
     """Designs the filter across the edges between blocks for photographs.
 
     Among the orthonormal filters that treat both sides alike, it is the one after which the cosine transform of a block

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import keras
 
-from stego_lib import models
+from stego_lib import levels, models
 from stego_lib.data import PairDataset, load_pairs
 from stego_lib.evaluation.quality import hide_and_reveal, measure, summary
 from stego_lib.losses import CombinedLoss
@@ -51,7 +51,7 @@ LOSSES = {
 VARIANTS = (*EMBEDDINGS, *PARTS, *LOSSES)
 
 
-def ablation(variant, train_pairs, validation_pairs, minutes, seed=0, filters=64, num_blocks=2):
+def ablation(variant, train_pairs, *, validation_pairs, minutes, seed=0, filters=64, num_blocks=2):
     """Trains a variant of the joint autoencoder for a time, and measures it.
 
     Parts and losses are those of the `residual` embedding, where everything is the networks' work. A loss is changed on
@@ -87,7 +87,7 @@ def ablation(variant, train_pairs, validation_pairs, minutes, seed=0, filters=64
         keras.utils.set_random_seed(seed)
         with contextlib.ExitStack() as patches:
             for name, replacement in PARTS.get(variant, {}).items():
-                patches.enter_context(patch.object(models, name, replacement))
+                patches.enter_context(patch.object(levels, name, replacement))
             autoencoder = models.build_autoencoder(embedding, period, filters=filters, num_blocks=num_blocks)
         return compile_autoencoder(autoencoder, learning_rate_schedule(LEARNING_RATES[embedding], steps), **losses)
 
@@ -118,7 +118,8 @@ def main(arguments=None):
     print(f"{options.minutes:g} CPU minutes each, quality on {options.validation}", flush=True)
     for seed in options.seeds:
         for variant in options.only:
-            steps, quality = ablation(variant, train_pairs, validation_pairs, options.minutes, seed)
+            how = {"validation_pairs": validation_pairs, "minutes": options.minutes, "seed": seed}
+            steps, quality = ablation(variant, train_pairs, **how)
             print(f"{variant}, seed {seed}, {steps} steps: {summary(quality)}", flush=True)
 
 

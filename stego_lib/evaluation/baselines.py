@@ -13,7 +13,7 @@ PLACES = bytes(32)  # seed of the places of its bytes: without a key
 SUBSAMPLED = 3  # bits a pixel below which AVIF is tried with subsampled colours, too; above, it never is better
 
 
-def lsb_hide(cover, secret, bits, adjust=True):
+def lsb_hide(cover, secret, *, bits, adjust=True):
     """Hides the upper bits of a secret in the lower bits of a cover.
 
     Args:
@@ -30,10 +30,10 @@ def lsb_hide(cover, secret, bits, adjust=True):
         [Chan and Cheng, 2004](https://doi.org/10.1016/j.patcog.2003.08.007)
     """
     digits = secret >> (8 - bits)
-    return nearest_values(cover, digits, bits) if adjust else cover & np.uint8(256 - 2**bits) | digits
+    return nearest_values(cover, digits, bits=bits) if adjust else cover & np.uint8(256 - 2**bits) | digits
 
 
-def lsb_reveal(stego, bits, midpoint=True):
+def lsb_reveal(stego, bits, *, midpoint=True):
     """Reveals what `lsb_hide` has hidden.
 
     Args:
@@ -47,7 +47,7 @@ def lsb_reveal(stego, bits, midpoint=True):
     return (stego << (8 - bits)) + np.uint8(2 ** (7 - bits) if midpoint else 0)
 
 
-def codec_hide(cover, secret, bits, compress):
+def codec_hide(cover, secret, *, bits, compress):
     """Hides an image file in the lower bits of a cover, at the best quality that fits.
 
     Args:
@@ -66,7 +66,7 @@ def codec_hide(cover, secret, bits, compress):
     return embed(cover, len(data).to_bytes(LENGTH, "big"), data, bits=bits, seed=PLACES)
 
 
-def codec_reveal(stego, bits, decode):
+def codec_reveal(stego, bits, *, decode):
     """Reveals what `codec_hide` has hidden.
 
     Args:
@@ -92,7 +92,7 @@ def codec_reveal(stego, bits, decode):
     return revealed
 
 
-def avif(image, max_bytes, speed=2):
+def avif(image, max_bytes, *, speed=2):
     """Compresses an image to AVIF, with or without subsampling of colours, whichever is better in the bytes.
 
     Args:
@@ -108,7 +108,7 @@ def avif(image, max_bytes, speed=2):
         def encoded(level):  # 100 is lossless
             return _avif_file(image.tobytes(), image.shape, level, speed=speed, sampling=sampling)
 
-        return _best(encoded, range(101), max_bytes, imagecodecs.avif_decode)
+        return _best(encoded, range(101), max_bytes=max_bytes, decode=imagecodecs.avif_decode)
 
     samplings = ("444", "420") if 8 * max_bytes < SUBSAMPLED * image.shape[0] * image.shape[1] else ("444",)
     fitting = [compressed for compressed in map(best, samplings) if compressed is not None]
@@ -121,7 +121,7 @@ def _avif_file(samples, shape, level, *, speed, sampling):
     return imagecodecs.avif_encode(image, level=level, speed=speed, pixelformat=sampling, numthreads=2)
 
 
-def jpegxl(image, max_bytes, effort=7):
+def jpegxl(image, max_bytes, *, effort=7):
     """Compresses an image to JPEG XL at the highest quality that fits.
 
     Args:
@@ -137,7 +137,7 @@ def jpegxl(image, max_bytes, effort=7):
         return imagecodecs.jpegxl_encode(image, distance=2.0 ** (-octave / 32), effort=effort, numthreads=2)
 
     lossless = imagecodecs.jpegxl_encode(image, lossless=True, effort=effort, numthreads=2)
-    return _best(encoded, range(-149, 213), max_bytes, imagecodecs.jpegxl_decode, lossless)
+    return _best(encoded, range(-149, 213), max_bytes=max_bytes, decode=imagecodecs.jpegxl_decode, lossless=lossless)
 
 
 def jpeg2000(image, max_bytes):
@@ -155,7 +155,7 @@ def jpeg2000(image, max_bytes):
         return imagecodecs.jpeg2k_encode(image, level=quarter / 4, codecformat="j2k")
 
     lossless = imagecodecs.jpeg2k_encode(image, reversible=True, codecformat="j2k")
-    return _best(encoded, range(40, 281), max_bytes, imagecodecs.jpeg2k_decode, lossless)
+    return _best(encoded, range(40, 281), max_bytes=max_bytes, decode=imagecodecs.jpeg2k_decode, lossless=lossless)
 
 
 def webp(image, max_bytes):
@@ -173,10 +173,10 @@ def webp(image, max_bytes):
         return imagecodecs.webp_encode(image, level=level, lossless=False, method=6)
 
     lossless = imagecodecs.webp_encode(image, lossless=True, method=6)
-    return _best(encoded, range(101), max_bytes, imagecodecs.webp_decode, lossless)
+    return _best(encoded, range(101), max_bytes=max_bytes, decode=imagecodecs.webp_decode, lossless=lossless)
 
 
-def _best(encode, qualities, max_bytes, decode, lossless=None):
+def _best(encode, qualities, *, max_bytes, decode, lossless=None):
     """Bisects for the highest quality that fits; none is higher than lossless."""
     if lossless is not None and len(lossless) <= max_bytes:
         return bytes(lossless), decode(lossless)

@@ -127,9 +127,9 @@ def disturb(methods, covers, secrets):
         dB of the revealed secret, at most 68; NaN where the method refuses, by an error, to reveal anything, returns a
         picture of another size, or cannot hide the secret.
     """
-    left = {}
+    remaining = {}
     for name, method in tqdm(methods.items(), desc="Disturbing", disable=None):
-        left[name] = {disturbance: np.full(len(covers), np.nan) for disturbance in DISTURBANCES}
+        remaining[name] = {disturbance: np.full(len(covers), np.nan) for disturbance in DISTURBANCES}
         for index, (cover, secret) in enumerate(zip(covers, secrets, strict=True)):
             stego = method.hide(cover, secret)
             for disturbance, change in DISTURBANCES.items() if stego is not None else ():
@@ -140,21 +140,21 @@ def disturb(methods, covers, secrets):
                 is_crop = disturbance == "crop" and revealed.shape != secret.shape
                 expected = change(secret) if is_crop else secret
                 if revealed.shape == expected.shape:
-                    left[name][disturbance][index] = min(image_psnr(expected, revealed), EQUAL)
-    return left
+                    remaining[name][disturbance][index] = min(image_psnr(expected, revealed), EQUAL)
+    return remaining
 
 
-def disturbance_table(left):
+def disturbance_table(remaining):
     """Puts what `disturb` measured into a Markdown table.
 
     Args:
-        left: Dictionary returned by `disturb`.
+        remaining: Dictionary returned by `disturb`.
 
     Returns:
         String: mean PSNR in dB of the secrets, "refused", or "cannot hide".
     """
     lines = [f"| method | {' | '.join(DISTURBANCES)} |", "| --- |" + " --- |" * len(DISTURBANCES)]
-    for name, columns in left.items():
+    for name, columns in remaining.items():
         hidden = ~np.isnan(columns["none"])
         cells = []
         for column in columns.values():

@@ -83,7 +83,7 @@ def quality_table(measured, bits_per_pixel=BITS_PER_PIXEL):
     return "\n".join(lines)
 
 
-def speed_table(photograph, codec, megapixels=(0.25, 1, 4, 12), bits=2):
+def speed_table(photograph, codec, *, megapixels=(0.25, 1, 4, 12), bits=2):
     """Measures time and memory of compressing and hiding, and the time of AVIF and JPEG XL at a high quality.
 
     Args:

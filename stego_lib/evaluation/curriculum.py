@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 
-from stego_lib.data import augment
+from stego_lib.batches import augment
 from stego_lib.devices import jit_compile
 from stego_lib.evaluation.detection import RATES, middle, rate_name
-from stego_lib.evaluation.rich_model import SQUARE_3, SQUARE_5
+from stego_lib.evaluation.high_pass import high_pass_detector, square_filters
 from stego_lib.evaluation.simulation import EMBEDDINGS, draw_changes
 
 PAIRS = 16  # covers in a batch, each with its stego image
@@ -44,7 +44,9 @@ def detect_by_curriculum(covers, *, rates=RATES, image_sizes=(64, 256), seed=0):
             scores = result[rate_name(name, rate)] = {}
             for size in sizes:
                 tested = middle(covers[half:], size)
-                stegos = [draw_changes(cover, compute_probabilities(cover, rate), generator) for cover in tested]
+                stegos = [
+                    draw_changes(cover, compute_probabilities(cover, rate), generator=generator) for cover in tested
+                ]
                 scores["curriculum CNN", size] = sum(
                     np.stack([network_scores(network, images) for images in (tested, stegos)]) for network in networks
                 )
@@ -82,38 +84,18 @@ def build_network():
         [Ye, Ni and Yi, 2017](https://doi.org/10.1109/TIFS.2017.2710946) (high-pass filters and truncation)
         [Boroumand, Chen and Fridrich, 2019](https://doi.org/10.1109/TIFS.2018.2871749) (SRNet)
     """
-    image = keras.Input((None, None, 3), name="image")
-    filters = _high_pass_filters()
-    high_pass = keras.layers.DepthwiseConv2D(
-        5, depth_multiplier=filters.shape[-1], use_bias=False, trainable=False, padding="valid", name="high_pass"
-    )
-    x = high_pass(image)
-    high_pass.set_weights([np.repeat(filters[:, :, None], 3, axis=2)])
-    x = keras.ops.clip(x, -LIMIT, LIMIT)
-    for index, (number, pooled) in enumerate(((16, False), (16, False), (16, True), (32, True), (64, False)), 1):
-        x = keras.layers.Conv2D(number, 3, padding="same", use_bias=False, name=f"conv_{index}")(x)
-        x = keras.layers.BatchNormalization(momentum=0.95, name=f"normalization_{index}")(x)
-        x = keras.layers.Activation("relu", name=f"relu_{index}")(x)
-        if pooled:
-            x = keras.layers.AveragePooling2D(2, name=f"pool_{index}")(x)
-    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
-    return keras.Model(image, keras.layers.Dense(1, name="logit")(x), name="detector")
-
-
-def _high_pass_filters():
-    """Array of shape (5, 5, 6): first and second differences across and down, and both squares, over their steps."""
-    filters = np.zeros((5, 5, 6))
+    filters = np.zeros((5, 5, 6))  # first and second differences, across and down, and both squares
     filters[2, 2:4, 0] = filters[2:4, 2, 1] = -1, 1
     filters[2, 1:4, 2] = filters[1:4, 2, 3] = 0.5, -1, 0.5
-    filters[1:4, 1:4, 4] = SQUARE_3 / 4
-    filters[..., 5] = SQUARE_5 / 12
-    return filters
+    filters[..., 4:] = square_filters()
+    convolutions = (16, False), (16, False), (16, True), (32, True), (64, False)
+    return high_pass_detector(filters, limit=LIMIT, convolutions=convolutions, momentum=0.95)
 
 
 class _Batches(keras.utils.PyDataset):
     """Covers and stego images of them that are drawn anew, together in every batch, cut, flipped and turned alike."""
 
-    def __init__(self, covers, probabilities, steps, seed):
+    def __init__(self, covers, probabilities, *, steps, seed):
         super().__init__()
         self.covers, self.probabilities, self.steps, self.seed = covers, probabilities, steps, seed
 
@@ -128,9 +110,9 @@ class _Batches(keras.utils.PyDataset):
 
     def _pair(self, number, generator):
         cover, probabilities = self.covers[number], self.probabilities[number]
-        joined = augment(np.concatenate([cover, *probabilities], -1), (CROP_SIZE, CROP_SIZE), generator)
+        joined = augment(np.concatenate([cover, *probabilities], -1), (CROP_SIZE, CROP_SIZE), generator=generator)
         cover, down, up = np.split(joined, [3, 3 + probabilities.shape[-1]], axis=-1)
-        return np.concatenate([cover, draw_changes(cover, (down, up), generator)], -1)
+        return np.concatenate([cover, draw_changes(cover, (down, up), generator=generator)], -1)
 
 
 def train_network(covers, probabilities, *, start=None, seed=0):
@@ -155,5 +137,5 @@ def train_network(covers, probabilities, *, start=None, seed=0):
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     network.compile(keras.optimizers.Adam(schedule), loss, jit_compile=jit_compile())
-    network.fit(_Batches(covers, probabilities, steps, seed), shuffle=False, verbose=0)
+    network.fit(_Batches(covers, probabilities, steps=steps, seed=seed), shuffle=False, verbose=0)
     return network

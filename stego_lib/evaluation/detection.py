@@ -20,33 +20,33 @@ RATES = (0.4, 0.2, 0.1, 0.05, 0.02, 0.01)  # bits a sample
 SHARES = (1.0, 0.5, 0.2, 0.1, 0.05)  # of the room of one bit a sample
 
 
-def embed_file(cover, secret, bits, share=1.0):
+def embed_file(cover, secret, *, bits, fraction=1.0):
     """Embeds as `stego_lib.hide` does, random bytes in place of the sealed ones, from which nothing distinguishes them.
 
     Args:
         cover: uint8 array of shape `(height, width, 3)`.
         secret: Not used.
         bits: 1 to 4, of every sample.
-        share: Of the room that is used; less than 1 as with `quality`. Defaults to `1.0`.
+        fraction: Of the room that is used; less than 1 as with `quality`. Defaults to `1.0`.
 
     Returns:
         uint8 array of the same shape.
     """
-    length = int(share * capacity_bytes(cover.shape, HEADER, bits=bits))
-    return embed(cover, os.urandom(HEADER), os.urandom(length), bits=bits, seed=os.urandom(32), fill=share == 1)
+    length = int(fraction * capacity_bytes(cover.shape, HEADER, bits=bits))
+    return embed(cover, os.urandom(HEADER), os.urandom(length), bits=bits, seed=os.urandom(32), fill=fraction == 1)
 
 
-def lsb_replacement(cover, secret, share=1.0):
+def lsb_replacement(cover, secret, *, fraction=1.0):
     """Replaces the last bit of a share of the samples by random bits."""
-    return _at_random_places(cover, (cover & 254) | _bits(cover.shape), share)
+    return _at_random_places(cover, (cover & 254) | _bits(cover.shape), fraction=fraction)
 
 
-def lsb_matching(cover, secret, share=1.0):
+def lsb_matching(cover, secret, *, fraction=1.0):
     """Changes a share of the samples by -1, 0 or 1, at random, so that their last bits are random."""
-    return _at_random_places(cover, nearest_values(cover, _bits(cover.shape), 1), share)
+    return _at_random_places(cover, nearest_values(cover, _bits(cover.shape), bits=1), fraction=fraction)
 
 
-def benign_noise(cover, secret, variance):
+def benign_noise(cover, secret, *, variance):
     """Adds rounded Gaussian noise, of that variance after rounding: a change that hides nothing."""
     return noise(cover, (variance - 1 / 12) ** 0.5, seed=None)
 
@@ -55,8 +55,8 @@ def _bits(shape):
     return np.random.default_rng().integers(2, size=shape, dtype="uint8")
 
 
-def _at_random_places(cover, changed, share):
-    return np.where(np.random.default_rng().random(cover.shape) < share, changed, cover)
+def _at_random_places(cover, changed, *, fraction):
+    return np.where(np.random.default_rng().random(cover.shape) < fraction, changed, cover)
 
 
 def all_embeddings(shares=SHARES, bits=(2, 3, 4), pretrained=PRETRAINED):
@@ -76,8 +76,8 @@ def all_embeddings(shares=SHARES, bits=(2, 3, 4), pretrained=PRETRAINED):
         "LSB matching": lsb_matching,
         "LSB replacement": lsb_replacement,
     }.items():
-        for share in shares:
-            embeddings[f"{name}, {100 * share:g} %"] = functools.partial(function, share=share)
+        for fraction in shares:
+            embeddings[f"{name}, {100 * fraction:g} %"] = functools.partial(function, fraction=fraction)
     for number in bits:
         embeddings[f"hide, {number} bits"] = functools.partial(embed_file, bits=number)
     for number in (1, *bits):
@@ -107,8 +107,8 @@ def rate_embeddings(rates=RATES):
     }
 
 
-def _simulate(cover, secret, probabilities, rate):
-    return draw_changes(cover, probabilities(cover, rate), np.random.default_rng())
+def _simulate(cover, secret, *, probabilities, rate):
+    return draw_changes(cover, probabilities(cover, rate), generator=np.random.default_rng())
 
 
 def detect(embeddings, covers, secrets, image_sizes=(64, 256), seed=0, detectors=DETECTORS):
@@ -166,7 +166,7 @@ def _look(detector, images):
     return np.stack(list(map(detector.look, images)))
 
 
-def detectability(scores, seed=0, resamples=500):
+def detectability(scores, *, seed=0, resamples=500):
     """Measures how well scores tell stego images from covers.
 
     Args:

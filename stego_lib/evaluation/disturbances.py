@@ -5,6 +5,8 @@ import functools
 import cv2
 import numpy as np
 
+from stego_lib.hiding.channels import jpeg
+
 
 def one_sample(image):
     """Changes one sample in the middle by 1."""
@@ -13,7 +15,7 @@ def one_sample(image):
     return changed
 
 
-def noise(image, sigma, seed=0):
+def noise(image, sigma, *, seed=0):
     """Adds rounded Gaussian noise.
 
     Args:
@@ -26,20 +28,6 @@ def noise(image, sigma, seed=0):
     """
     values = np.random.default_rng(seed).normal(0, sigma, image.shape)
     return np.clip(np.rint(image + values), 0, 255).astype("uint8")
-
-
-def jpeg(image, quality):
-    """Compresses an image as JPEG and decompresses it.
-
-    Args:
-        image: uint8 array of shape `(height, width, 3)`.
-        quality: 1 to 100.
-
-    Returns:
-        uint8 array of the same shape.
-    """
-    file = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1]
 
 
 def half_and_back(image):

@@ -4,12 +4,13 @@ import cv2
 import numpy as np
 
 from stego_lib.compilation import compiled
+from stego_lib.hiding.jpeg import picture_blocks
 from stego_lib.hiding.jpeg_scans import ZIGZAG
+from stego_lib.jpeg_standard import cosine_basis
 
 LIMIT = 4  # residuals beyond it count as it
 PHASES = 5  # places within a block, from its corner to its middle: the others mirror them
-BASIS = np.cos(np.pi * np.arange(8)[:, None] * (2 * np.arange(8) + 1) / 16) / 2
-BASIS[0] /= np.sqrt(2)
+BASIS = cosine_basis().astype("float32")
 
 
 def luminance(jpeg, blocks):
@@ -23,11 +24,9 @@ def luminance(jpeg, blocks):
         float32 array of shape `(8 * rows, 8 * columns)`, in 8-bit steps, 0 for middle grey.
     """
     component = jpeg.components[0]
-    whole = blocks[component.start : component.start + component.height * component.width]
-    whole = (whole * component.quantization).reshape(component.height, component.width, 8, 8)
-    picture = whole[: component.rows, : component.columns].astype("float32")
-    basis = BASIS.astype("float32")
-    return (basis.T @ picture @ basis).swapaxes(1, 2).reshape(8 * component.rows, 8 * component.columns)
+    picture = picture_blocks(component, blocks) * component.quantization
+    picture = picture.reshape(component.rows, component.columns, 8, 8).astype("float32")
+    return (BASIS.T @ picture @ BASIS).swapaxes(1, 2).reshape(8 * component.rows, 8 * component.columns)
 
 
 def dctr_features(picture, step):

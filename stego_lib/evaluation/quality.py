@@ -39,7 +39,7 @@ def joint_methods(names=PRETRAINED):
     return methods
 
 
-def hide_and_reveal(autoencoder, covers, secrets, batch_size=16):
+def hide_and_reveal(autoencoder, covers, secrets, *, batch_size=16):
     """Hides every secret in its cover, writes and reads the stego image as PNG, and reveals the secret again.
 
     Args:
@@ -55,7 +55,7 @@ def hide_and_reveal(autoencoder, covers, secrets, batch_size=16):
     return stego, reveal_images(autoencoder, stego, batch_size=batch_size)
 
 
-def survival(autoencoder, secrets, stego, batch_size=16):
+def survival(autoencoder, secrets, stego, *, batch_size=16):
     """Measures what an autoencoder reveals after something has happened to the stego images.
 
     Args:
@@ -68,24 +68,24 @@ def survival(autoencoder, secrets, stego, batch_size=16):
         Dictionary of arrays of shape `(number,)` for each of the `DISTURBANCES`: PSNR in dB of the revealed secrets
         (cropped, where the stego image was), higher is better.
     """
-    left = {}
+    remaining = {}
     for name, change in DISTURBANCES.items():
         revealed = reveal_images(autoencoder, np.stack(list(map(change, stego))), batch_size=batch_size)
         expected = np.stack(list(map(change, secrets))) if name == "crop" else secrets
-        left[name] = np.array(list(map(image_psnr, expected, revealed)))
-    return left
+        remaining[name] = np.array(list(map(image_psnr, expected, revealed)))
+    return remaining
 
 
-def survival_table(left):
+def survival_table(remaining):
     """Puts what `survival` measured into a Markdown table.
 
     Args:
-        left: Dictionary returned by `survival`.
+        remaining: Dictionary returned by `survival`.
 
     Returns:
         String: mean PSNR in dB of the secrets, and the worst one.
     """
-    rows = [f"| {name} | {values.mean():.2f} | {values.min():.1f} |" for name, values in left.items()]
+    rows = [f"| {name} | {values.mean():.2f} | {values.min():.1f} |" for name, values in remaining.items()]
     return "\n".join(["| after | secret dB | worst secret dB |", "| --- | --- | --- |", *rows])
 
 

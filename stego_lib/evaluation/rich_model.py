@@ -83,9 +83,12 @@ def rich_features(image, *, complete=True):
             direction: np.clip(residuals, EXTRA, EXTRA + 2 * LIMIT) - EXTRA for direction, residuals in large.items()
         }
         counted = [submodel for submodel in submodels if complete or len(submodel[0]) == 1]
-        neighbours += [_neighbours(small, _orbit(*submodel, directions)) for submodel in counted]
+        neighbours += [
+            _neighbours(small, _orbit(chosen, across=across, directions=directions)) for chosen, across in counted
+        ]
         for chosen in dict.fromkeys(chosen for chosen, _ in submodels):
-            colours.append(_colours(large, {turned for turned, _ in _orbit(chosen, False, directions)}))
+            turned = {residuals for residuals, _ in _orbit(chosen, across=False, directions=directions)}
+            colours.append(_colours(large, turned))
     return np.concatenate(neighbours + colours).astype("float32")
 
 
@@ -120,7 +123,7 @@ def _halves(square):
 
 
 @functools.cache
-def _orbit(chosen, across, directions):
+def _orbit(chosen, *, across, directions):
     """All that turns and flips make of a submodel: sets of directions, and whether rows of four lie across."""
     turned = [(flip, turn) for flip in (1, -1) for turn in (0, 2, 4, 6)]
     return {

@@ -39,7 +39,7 @@ def adaptive_probabilities(cover, rate):
         [Filler and Fridrich, 2010](https://doi.org/10.1109/TIFS.2010.2077629) (Gibbs construction)
     """
     inside = np.stack([cover.min(-1, keepdims=True) > 0, cover.max(-1, keepdims=True) < 255])
-    return _least_cost(hill_costs(cover).sum(-1, keepdims=True), inside, rate * cover.shape[-1])
+    return _least_cost(hill_costs(cover).sum(-1, keepdims=True), inside, rate=rate * cover.shape[-1])
 
 
 def channel_probabilities(cover, rate):
@@ -52,10 +52,10 @@ def channel_probabilities(cover, rate):
     Returns:
         float32 array of shape `(2, height, width, channels)`: of subtracting 1, and of adding 1.
     """
-    return _least_cost(hill_costs(cover), np.stack([cover > 0, cover < 255]), rate)
+    return _least_cost(hill_costs(cover), np.stack([cover > 0, cover < 255]), rate=rate)
 
 
-def _least_cost(costs, inside, rate):
+def _least_cost(costs, inside, *, rate):
     ways = inside.sum(0)  # to change a sample
 
     def excess(logarithm):
@@ -69,7 +69,7 @@ def _least_cost(costs, inside, rate):
     return weights / (1 + weights.sum(0))
 
 
-def draw_changes(cover, probabilities, generator):
+def draw_changes(cover, probabilities, *, generator):
     """Changes samples by 1 at random.
 
     Args:

@@ -13,8 +13,9 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from stego_lib.data import augment
+from stego_lib.batches import augment
 from stego_lib.devices import jit_compile
+from stego_lib.evaluation.high_pass import high_pass_detector, square_filters
 from stego_lib.evaluation.rich_model import rich_features
 
 PENALTIES = 10.0 ** np.arange(-7, 1)
@@ -121,12 +122,12 @@ def spam_features(image):
     Reference:
         [Pevny, Bas and Fridrich, 2010](https://doi.org/10.1109/TIFS.2010.2045842)
     """
-    along = [_transitions(image, 0, 1), _transitions(image, 1, 0)]
-    diagonal = [_transitions(image, 1, 1), _transitions(image[:, ::-1], 1, 1)]
+    along = [_transitions(image, down=0, right=1), _transitions(image, down=1, right=0)]
+    diagonal = [_transitions(side, down=1, right=1) for side in (image, image[:, ::-1])]
     return np.concatenate([np.mean(along, 0), np.mean(diagonal, 0)])
 
 
-def _transitions(image, down, right):
+def _transitions(image, *, down, right):
     """Probability of every third difference given two, on lines of one direction, both ways along them."""
     height, width, channels = image.shape
     image = image.astype("int16")
@@ -142,7 +143,7 @@ def _transitions(image, down, right):
     return (counts / np.maximum(counts.sum(-1, keepdims=True), 1)).mean((0, 1)).ravel()
 
 
-def linear_discriminant(covers, stegos, seed=0):
+def linear_discriminant(covers, stegos, *, seed=0):
     """Trains a linear discriminant.
 
     Args:
@@ -158,7 +159,7 @@ def linear_discriminant(covers, stegos, seed=0):
     return model.decision_function
 
 
-def regularized_discriminant(covers, stegos, seed=0):
+def regularized_discriminant(covers, stegos, *, seed=0):
     """Trains a linear discriminant for more features than images: ridge regression of the label.
 
     Features are frequencies; their square roots are used, of which rare and frequent ones vary alike. The strength of
@@ -200,34 +201,17 @@ def build_detector():
     Reference:
         [Fridrich and Kodovsky, 2012](https://doi.org/10.1109/TIFS.2012.2190402) (the filters)
     """
-    filters = np.zeros((5, 5, 4))
+    filters = np.zeros((5, 5, 4))  # differences across and down, and both squares
     filters[2, 2:4, 0] = filters[2:4, 2, 1] = 1, -1
-    filters[1:4, 1:4, 2] = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]) / 4
-    filters[..., 3] = np.array(
-        [[-1, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2], [-1, 2, -2, 2, -1]]
-    )
-    filters[..., 3] /= 12
-    image = keras.Input((None, None, 3), name="image")
-    high_pass = keras.layers.DepthwiseConv2D(
-        5, depth_multiplier=4, use_bias=False, trainable=False, padding="valid", name="high_pass"
-    )
-    x = high_pass(image)
-    high_pass.set_weights([np.repeat(filters[:, :, None], 3, axis=2)])
-    x = keras.ops.clip(x, -4.0, 4.0)
-    for index, number in enumerate((16, 32, 64), 1):
-        x = keras.layers.Conv2D(number, 3, padding="same", use_bias=False, name=f"conv_{index}")(x)
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"normalization_{index}")(x)
-        x = keras.layers.Activation("relu", name=f"relu_{index}")(x)
-        if index < 3:
-            x = keras.layers.AveragePooling2D(2, name=f"pool_{index}")(x)
-    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
-    return keras.Model(image, keras.layers.Dense(1, name="logit")(x), name="detector")
+    filters[..., 2:] = square_filters()
+    convolutions = (16, True), (32, True), (64, False)
+    return high_pass_detector(filters, limit=4.0, convolutions=convolutions, momentum=0.9)
 
 
 class _Batches(keras.utils.PyDataset):
     """Covers and their stego images together in every batch, cut, flipped and turned alike."""
 
-    def __init__(self, covers, stegos, steps, crop_size, seed):
+    def __init__(self, covers, stegos, *, steps, crop_size, seed):
         super().__init__()
         self.both, self.steps, self.crop_size, self.seed = np.stack([covers, stegos], 1), steps, crop_size, seed
 
@@ -239,11 +223,11 @@ class _Batches(keras.utils.PyDataset):
         chosen = self.both[generator.integers(len(self.both), size=16)]
         joined = np.concatenate([chosen[:, 0], chosen[:, 1]], -1)
         size = (self.crop_size, self.crop_size)
-        joined = np.stack([augment(each, size, generator) for each in joined]).astype("float32")
+        joined = np.stack([augment(pair, size, generator=generator) for pair in joined]).astype("float32")
         return np.concatenate([joined[..., :3], joined[..., 3:]]), np.repeat([0.0, 1.0], len(joined))[:, None]
 
 
-def convolutional_detector(covers, stegos, seed=0, steps=400, crop_size=64):
+def convolutional_detector(covers, stegos, *, seed=0, steps=400, crop_size=64):
     """Trains `build_detector` on covers and stego images.
 
     Args:
@@ -261,11 +245,11 @@ def convolutional_detector(covers, stegos, seed=0, steps=400, crop_size=64):
     schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps, alpha=0.01)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     detector.compile(keras.optimizers.Adam(schedule), loss, jit_compile=jit_compile())
-    detector.fit(_Batches(covers, stegos, steps, crop_size, seed), shuffle=False, verbose=0)
+    detector.fit(_Batches(covers, stegos, steps=steps, crop_size=crop_size, seed=seed), shuffle=False, verbose=0)
 
     def scores(images):
-        parts = [images[start : start + 16].astype("float32") for start in range(0, len(images), 16)]
-        return np.concatenate([keras.ops.convert_to_numpy(detector(part, training=False))[:, 0] for part in parts])
+        batches = [images[start : start + 16].astype("float32") for start in range(0, len(images), 16)]
+        return np.concatenate([keras.ops.convert_to_numpy(detector(batch, training=False))[:, 0] for batch in batches])
 
     return scores
 
@@ -277,7 +261,7 @@ class Detector(NamedTuple):
     learn: Callable
 
 
-def _nothing_learned(covers, stegos, seed=0):
+def _nothing_learned(covers, stegos, *, seed=0):
     return np.asarray
 
 

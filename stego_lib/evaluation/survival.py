@@ -12,7 +12,9 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from stego_lib.evaluation.disturbances import noise
-from stego_lib.hiding.capacity import CapacityError, compress
+from stego_lib.hiding.capacity import CapacityError
+from stego_lib.hiding.channels import jpeg
+from stego_lib.hiding.choice import compress
 from stego_lib.hiding.finding import find_surviving
 from stego_lib.hiding.outcome import AlteredError, Progress
 from stego_lib.hiding.survival import hide_surviving
@@ -31,24 +33,24 @@ def ways(quality):
     Returns:
         Dictionary of functions from an image to an image.
     """
-    found = {"PNG, BMP, lossless WebP": _lossless}
+    changes = {"PNG, BMP, lossless WebP": _lossless}
     levels = sorted({*range(quality, min(quality + DENSE, 101)), *range(100, quality + DENSE - 1, -SPARSE)})
-    found |= {f"JPEG {level}, 4:2:0": functools.partial(_pillow, level=level) for level in levels}
+    changes |= {f"JPEG {level}, 4:2:0": functools.partial(_pillow, level=level) for level in levels}
     for level in (quality + step for step in OTHERS if quality + step <= 100):
-        found |= {
+        changes |= {
             f"JPEG {level}, 4:4:4": functools.partial(_pillow, level=level, subsampling=0),
             f"JPEG {level}, 4:2:2": functools.partial(_pillow, level=level, subsampling=1),
             f"JPEG {level}, optimized, progressive": functools.partial(
                 _pillow, level=level, optimize=True, progressive=True
             ),
-            f"JPEG {level}, OpenCV": functools.partial(_opencv, level=level),
+            f"JPEG {level}, OpenCV": functools.partial(jpeg, quality=level),
             f"JPEG {level}, imagecodecs": functools.partial(_imagecodecs, level=level),
         }
     for first, second in ((0, 0), (3, 0), (10, 0), (0, 3), (3, 3), (5, 8)):
         first, second = min(quality + first, 100), min(quality + second, 100)
-        found[f"JPEG {first}, then {second}"] = functools.partial(_twice, first=first, second=second)
-    found |= {f"noise, sigma {sigma}": functools.partial(noise, sigma=sigma) for sigma in (1, 2)}
-    return found | {"WebP 90": _webp}
+        changes[f"JPEG {first}, then {second}"] = functools.partial(_twice, first=first, second=second)
+    changes |= {f"noise, sigma {sigma}": functools.partial(noise, sigma=sigma) for sigma in (1, 2)}
+    return changes | {"WebP 90": _webp}
 
 
 def measure_survival(photographs, design):
@@ -77,7 +79,7 @@ def measure_survival(photographs, design):
             for size in ((width, height), (width // 2, height // 2))
         )
         try:
-            hidden = _hide(cover, whole, design)
+            hidden = _hide(cover, whole, design=design)
         except CapacityError:
             continue
         stream = find_surviving(hidden.stego, None)[1].stream
@@ -121,20 +123,27 @@ def survival_table(results):
     return "\n".join(lines)
 
 
-def _hide(cover, secret, design):
-    how = {"design": design, "quality": None, "jpeg": None, "write": np.copy, "progress": Progress(None)}
+def _hide(cover, secret, *, design):
+    how = {
+        "passphrase": None,
+        "design": design,
+        "quality": None,
+        "jpeg": None,
+        "write": np.copy,
+        "progress": Progress(None),
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a secret will come back poorly is what is measured
-        return hide_surviving(cover, secret, None, **how)
+        return hide_surviving(cover, secret, **how)
 
 
 def _wrong(image, stream):
-    found = find_surviving(image, None)[1]
-    if found is None:
+    extracted = find_surviving(image, None)[1]
+    if extracted is None:
         return math.nan
-    if found.stream != stream:
+    if extracted.stream != stream:
         raise AlteredError("Another stream was found than was hidden.")
-    return found.wrong
+    return extracted.wrong
 
 
 def _lossless(image):
@@ -147,11 +156,6 @@ def _pillow(image, *, level, **options):
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=level, **options)
     return np.asarray(Image.open(file))
-
-
-def _opencv(image, *, level):
-    file = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, level])[1]
-    return cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1]
 
 
 def _imagecodecs(image, *, level):

@@ -1,6 +1,5 @@
 """How much fits into a cover, and how much of it a secret gets."""
 
-import contextlib
 import functools
 import math
 from typing import NamedTuple
@@ -9,16 +8,14 @@ import numpy as np
 
 from stego_lib.hiding import adaptive, filling
 from stego_lib.hiding.detectability import area_under_roc
-from stego_lib.hiding.payload import ADAPTIVE, HEADER
+from stego_lib.hiding.payload import HEADER
 from stego_lib.hiding.seal import TAG
-from stego_lib.images import MAX_PIXELS, check_photograph, image_psnr
+from stego_lib.images import MAX_PIXELS, check_photograph
 
 BITS = (1, 2, 3, 4)  # that filling puts into every sample
 FRACTIONS = (0.05, 0.1, 0.2, 0.3)  # of a bit a sample, that adaptive embedding is shown for
 POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
 GOOD = 37.95  # dB; a secret that comes back like this, at 38.0, needs no more bits
-MARGIN = 1.0  # dB by which an estimate may be wrong,
-LONGER = 1.2  # and how many times longer the stream may be than an estimate says
 SMALLEST = 16  # pixels, side of a cover
 LARGEST = 64  # a secret has at most so many times the pixels of its cover
 
@@ -40,14 +37,6 @@ class Capacity(NamedTuple):
     cover_psnr: float
     secret_psnr: float
     roc_auc: float
-
-
-class Choice(NamedTuple):
-    """A secret as it will be embedded: the stream, its PSNR in dB, and bits a sample, or `ADAPTIVE`."""
-
-    stream: bytes
-    secret_psnr: float
-    bits: int
 
 
 def capacity(cover, secret=None, *, quality=None):
@@ -74,20 +63,37 @@ def capacity(cover, secret=None, *, quality=None):
     check_size(secret, cover)
     rates = (*FRACTIONS, *BITS)
     rooms = [room(cover.shape, bits) for bits in rates]
-    if quality is None:
-        num_bytes, secret_psnr = rooms, codec().estimate(secret, rooms)
-    else:
-        num_bytes = [codec().estimate_bytes(secret, quality)] * len(rates)
-        secret_psnr = [quality if num_bytes[0] <= available else math.nan for available in rooms]
-    embedded = [HEADER + TAG + min(length, available) for length, available in zip(num_bytes, rooms, strict=True)]
+    num_bytes, secret_psnr, embedded = streams_for(secret, rooms, quality=quality)
     changed, cover_psnr = zip(*_effects(cover, embedded, full=quality is None), strict=True)
-    found = [
+    areas = [
         area_under_roc(
             8 * length / cover.size, cover.size / 3, embedding="uniform" if isinstance(bits, int) else "adaptive"
         )
         for bits, length in zip(rates, embedded, strict=True)
     ]
-    return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, found))
+    return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, areas))
+
+
+def streams_for(secret, rooms, *, quality):
+    """Estimates what a secret takes where there is more room or less.
+
+    Args:
+        secret: uint8 array of shape `(height, width, 3)`.
+        rooms: List of numbers of bytes that a stream may have.
+        quality: As of `capacity`.
+
+    Returns:
+        num_bytes: List of numbers of bytes: of the room, or of what the secret takes at that quality.
+        secret_psnr: List of PSNR in dB, NaN where the secret does not fit.
+        embedded: List of numbers of bytes that are embedded, header and seal together with what fits.
+    """
+    if quality is None:
+        num_bytes, secret_psnr = rooms, codec().estimate(secret, rooms)
+    else:
+        num_bytes = [codec().estimate_bytes(secret, quality)] * len(rooms)
+        secret_psnr = [quality if num_bytes[0] <= available else math.nan for available in rooms]
+    embedded = [HEADER + TAG + min(length, available) for length, available in zip(num_bytes, rooms, strict=True)]
+    return num_bytes, secret_psnr, embedded
 
 
 def room(shape, bits):
@@ -109,90 +115,6 @@ def room(shape, bits):
         return filling.capacity_bytes(shape, HEADER, bits=bits) - TAG
     wanted = math.floor(bits * math.prod(shape) / 8) - HEADER
     return max(min(wanted, adaptive.capacity_bytes(shape, HEADER)) - TAG, 0)
-
-
-def choose(secret, shape, *, bits, quality, jpeg, progress):
-    """Compresses a secret as well as its cover has room for, or to a quality.
-
-    Args:
-        secret: uint8 array of shape `(height, width, 3)`.
-        shape: Of the cover.
-        bits: As of `hide`.
-        quality: As of `hide`.
-        jpeg: As of `compress`.
-        progress: Called with the part that is done, from 0 to 1.
-
-    Returns:
-        `Choice`.
-
-    Raises:
-        CapacityError: If the secret does not fit into the cover.
-    """
-    if quality is not None:
-        rates = (adaptive.MOST, *BITS) if bits is None else (bits,)
-        return _reaching(secret, shape, rates, quality=quality, jpeg=jpeg, progress=progress)
-    if bits is not None:
-        return _fitting(secret, shape, (bits,), jpeg=jpeg, progress=progress)
-    if codec().estimate_bytes(secret, GOOD) <= LONGER * room(shape, adaptive.MOST):
-        with contextlib.suppress(CapacityError):
-            return _reaching(secret, shape, (adaptive.MOST,), quality=GOOD, jpeg=jpeg, progress=progress)
-    expected = codec().estimate(secret, [room(shape, number) for number in BITS])
-    rates = [number for number, psnr in zip(BITS, expected, strict=True) if psnr >= GOOD - MARGIN] or [BITS[-1]]
-    return _fitting(secret, shape, rates, jpeg=jpeg, progress=progress)
-
-
-def _reaching(secret, shape, rates, *, quality, jpeg, progress):
-    """The secret at a quality, with the least of the rates that it fits into."""
-    stream, secret_psnr = compress(secret, quality=quality, jpeg=jpeg, progress=progress)
-    rooms = [room(shape, rate) for rate in rates]
-    for rate, available in zip(rates, rooms, strict=True):
-        if len(stream) <= available:
-            return Choice(stream, secret_psnr, _in_header(rate))
-    raise CapacityError(
-        f"The secret needs {len(stream)} bytes at that quality, and with `bits={rates[-1]}` the cover has room for "
-        f"{rooms[-1]}: take {remedy(rates[-1])}, or a lower quality."
-    )
-
-
-def _fitting(secret, shape, rates, *, jpeg, progress):
-    """The secret at the best quality that fits, with the least of the rates that makes it good, or else the last."""
-    from stego_lib.codec.codec import TooFewBytesError
-
-    for rate in rates:
-        available = room(shape, rate)
-        try:
-            stream, secret_psnr = compress(secret, max_bytes=available, jpeg=jpeg, progress=progress)
-        except TooFewBytesError as error:
-            raise CapacityError(
-                f"With `bits={rate}` the cover has room for {available} bytes, too few for the secret at any quality: "
-                f"take {remedy(rate)}."
-            ) from error
-        if secret_psnr >= GOOD:
-            break
-    return Choice(stream, secret_psnr, _in_header(rate))
-
-
-def compress(secret, *, max_bytes=None, quality=None, jpeg=None, progress=lambda done: None):
-    """Compresses a secret to a number of bytes or to a quality, and looks at what that reveals.
-
-    Args:
-        secret: uint8 array of shape `(height, width, 3)`.
-        max_bytes: As of `Codec.encode`.
-        quality: As of `Codec.encode`.
-        jpeg: As of `Codec.encode`.
-        progress: Called with the part that is done, from 0 to 1.
-
-    Returns:
-        The stream, bytes, and the PSNR of the revealed secret in dB.
-
-    Raises:
-        TooFewBytesError: If the secret does not fit into the bytes at any quality.
-    """
-    stream = codec().encode(
-        secret, max_bytes=max_bytes, quality=quality, jpeg=jpeg, progress=lambda done: progress(0.7 * done)
-    )
-    revealed = codec().decode(stream, progress=lambda done: progress(0.7 + 0.3 * done))
-    return stream, image_psnr(secret, revealed)
 
 
 def check_bits(bits):
@@ -292,10 +214,6 @@ def codec():
     from stego_lib.codec.codec import load_codec  # imports Keras: errors that need none come at once
 
     return load_codec()
-
-
-def _in_header(rate):
-    return rate if isinstance(rate, int) else ADAPTIVE
 
 
 def _effects(cover, num_bytes, *, full):

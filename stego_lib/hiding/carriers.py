@@ -72,7 +72,7 @@ def header_places(shape, header):
 
 
 @functools.lru_cache(1)  # looking whether something survives asks for the same again and again
-def body_places(shape, header, quality, level, seed):
+def body_places(shape, header, *, quality, level, seed):
     """Places the body.
 
     Args:

@@ -60,19 +60,18 @@ def highest_rate(area, pixels, *, embedding="adaptive"):
     return float(RATES[max(bisect.bisect(RATES, area, key=areas) - 1, 0)])
 
 
-def pixels_needed(area, num_bytes, channels=3):
+def pixels_needed(area, num_bytes):
     """Finds which cover is large enough.
 
     Args:
         area: Area under the ROC curve that must not be exceeded, more than 0.5.
         num_bytes: That are to be embedded, adaptively.
-        channels: Samples of a pixel. Defaults to `3`.
 
     Returns:
         Number of pixels.
     """
     sizes = np.geomspace(2**8, 2**40, 2001)
-    rates = 8 * num_bytes / channels / sizes
+    rates = 8 * num_bytes / 3 / sizes
     return math.ceil(next(size for size, rate in zip(sizes, rates, strict=True) if area_under_roc(rate, size) <= area))
 
 

@@ -74,11 +74,11 @@ def decode(soft, length):
     beliefs = np.clip(received, -LARGEST, LARGEST).astype("float32")
     lost = []
 
-    def correct(part):
-        if not lost and not _propagate(beliefs[part.start], columns, ends, _table(), ITERATIONS):
-            lost.append(part)  # then the others are of no use
+    def correct(codeword):
+        if not lost and not _propagate(beliefs[codeword.start], columns, ends, _table(), ITERATIONS):
+            lost.append(codeword)  # then the others are of no use
 
-    map_chunks(correct, number, 1)
+    map_chunks(correct, number, chunk=1)
     return None if lost else (beliefs[:, :dimension] < 0).astype("uint8").reshape(-1)[:length]
 
 
@@ -209,8 +209,8 @@ def _propagate(beliefs, columns, ends, table, iterations):
                 total += terms[i]
             unsatisfied += odd
             for i in range(size):
-                rest = np.int32((total - terms[i]) * np.float32(FINENESS))
-                message = table[max(0, min(rest, last))]
+                place = np.int32((total - terms[i]) * np.float32(FINENESS))
+                message = table[max(0, min(place, last))]
                 if negative ^ (values[i] < 0):
                     message = -message
                 messages[edge + i] = message

@@ -57,18 +57,18 @@ def embed(cover, header, body, *, bits, seed, fill=True):
     marks = _digits(header, 1)
     if fill:  # the lowest bit is the header's, the others are random
         marks |= np.frombuffer(os.urandom(marks.size), "uint8") & np.uint8(2**bits - 2)
-    stego[in_header] = nearest_values(stego[in_header], marks, bits if fill else 1)
+    stego[in_header] = nearest_values(stego[in_header], marks, bits=bits if fill else 1)
     in_body = np.ones(stego.size, bool)
     in_body[in_header] = False
     samples = stego[in_body]
     digits = np.frombuffer(os.urandom(samples.size), "uint8") if fill else samples
     digits = digits & np.uint8(2**bits - 1)
-    for start, stop, places in _places(samples.size, -(-8 * len(body) // bits), seed):
+    for start, stop, places in _places(samples.size, -(-8 * len(body) // bits), seed=seed):
         chunk_of_body = body[start * bits // 8 : -(-stop * bits // 8)]
         digits[places] = _digits(chunk_of_body + os.urandom(1), bits)[: stop - start]
     for start in range(0, samples.size, CHUNK):
         chunk = slice(start, start + CHUNK)
-        samples[chunk] = nearest_values(samples[chunk], digits[chunk], bits)
+        samples[chunk] = nearest_values(samples[chunk], digits[chunk], bits=bits)
     stego[in_body] = samples
     return stego.reshape(cover.shape)
 
@@ -102,7 +102,7 @@ def extract_body(stego, header, length, *, bits, seed):
         bytes.
     """
     samples = np.delete(stego.reshape(-1), _header_places(stego.size, header))
-    places = _places(samples.size, -(-8 * length // bits), seed)
+    places = _places(samples.size, -(-8 * length // bits), seed=seed)
     return b"".join(_bytes(samples[chunk], bits) for _, _, chunk in places)[:length]
 
 
@@ -116,10 +116,10 @@ def expected_errors(bits):
         float64 array of shape `(256,)`: the mean squared change of a sample of every value.
     """
     values, digits = np.repeat(np.arange(256, dtype="uint8"), 2**bits), np.tile(np.arange(2**bits), 256)
-    return ((nearest_values(values, digits, bits) - values.astype("float64")) ** 2).reshape(256, -1).mean(1)
+    return ((nearest_values(values, digits, bits=bits) - values.astype("float64")) ** 2).reshape(256, -1).mean(1)
 
 
-def nearest_values(samples, digits, bits):
+def nearest_values(samples, digits, *, bits):
     """Finds the values nearest to the samples that have given residues modulo `2**bits`.
 
     Where two are equally near, chance decides. No value leaves 0 to 255.
@@ -140,10 +140,10 @@ def nearest_values(samples, digits, bits):
 
 
 def _header_places(samples, length):
-    return np.concatenate([places for _, _, places in _places(samples, 8 * length, EVERYBODY)])
+    return np.concatenate([places for _, _, places in _places(samples, 8 * length, seed=EVERYBODY)])
 
 
-def _places(samples, number, seed):
+def _places(samples, number, *, seed):
     """Cuts the samples into as many equal parts as there are digits, and draws one place in each."""
     keystream = Cipher(ChaCha20(seed, bytes(16)), None).encryptor()
     for start in range(0, number, CHUNK):

@@ -2,7 +2,7 @@
 
 from stego_lib.hiding import adaptive, carriers, filling, robust
 from stego_lib.hiding.capacity import BITS
-from stego_lib.hiding.outcome import AlteredError, Found, NothingHiddenError
+from stego_lib.hiding.outcome import AlteredError, Extracted, NothingHiddenError
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, open_header, unpack_size
 
 ALTERED = "A secret is hidden in this image, but the image was altered since: it cannot be revealed."
@@ -16,7 +16,7 @@ def find(stego, passphrase):
         passphrase: As of `Seal`.
 
     Returns:
-        `Found`.
+        `Extracted`.
 
     Raises:
         NothingHiddenError: If nothing is hidden, or it was hidden with another passphrase.
@@ -29,10 +29,10 @@ def find(stego, passphrase):
             stream = None if body is None else header.open_body(body)
             if stream is None:
                 raise AlteredError(ALTERED)
-            return Found(stream)
-    header, found = find_surviving(stego, passphrase)
-    if found is not None:
-        return found
+            return Extracted(stream)
+    header, extracted = find_surviving(stego, passphrase)
+    if extracted is not None:
+        return extracted
     if header is not None:
         raise AlteredError(ALTERED)
     raise NothingHiddenError(
@@ -67,7 +67,7 @@ def find_surviving(stego, passphrase):
 
     Returns:
         header: `Header`, `None` if none was found.
-        found: `Found`, `None` if the body cannot be read.
+        extracted: `Extracted`, `None` if the body cannot be read.
     """
     if not carriers.capacity_bits(stego.shape, HEADER, level=carriers.LEVELS):
         return None, None
@@ -87,5 +87,5 @@ def find_surviving(stego, passphrase):
         content = None if body is None else header.open_body(body)
         if content is None:
             return header, None
-        return header, Found(*unpack_size(content), wrong)
+        return header, Extracted(*unpack_size(content), wrong)
     return None, None

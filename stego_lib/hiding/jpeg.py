@@ -46,18 +46,33 @@ def uerd_costs(jpeg):
     costs = np.full(jpeg.blocks.shape, np.inf, "float32")
     for component in jpeg.components:
         steps = component.quantization.astype("float32")
-        magnitudes = np.abs(_picture(component, jpeg.blocks))
+        magnitudes = np.abs(picture_blocks(component, jpeg.blocks))
         energy = np.ascontiguousarray(magnitudes[..., 1:] @ steps[1:])
         energy = cv2.filter2D(energy, -1, NEIGHBOURS, borderType=cv2.BORDER_REFLECT)
         dearness = np.append((steps[1] + steps[8]) / 2, steps[1:])
         with np.errstate(divide="ignore"):
-            _picture(component, costs)[:] = dearness / energy[..., None]
+            picture_blocks(component, costs)[:] = dearness / energy[..., None]
         # What fills up repeats the mean of the block before it, which has to stay as it is.
         if component.width > component.columns:
-            _picture(component, costs)[:, -1, 0] = np.inf
+            picture_blocks(component, costs)[:, -1, 0] = np.inf
         if component.height > component.rows:
-            _picture(component, costs)[-1, :, 0] = np.inf
+            picture_blocks(component, costs)[-1, :, 0] = np.inf
     return costs
+
+
+def picture_blocks(component, blocks):
+    """Finds the blocks of a component that hold the picture, without those that only fill up.
+
+    Args:
+        component: `Component`.
+        blocks: Array of the shape of `JPEGFile.blocks`.
+
+    Returns:
+        View of shape `(rows, columns, 64)`.
+    """
+    stop = component.start + component.height * component.width
+    whole = blocks[component.start : stop].reshape(component.height, component.width, 64)
+    return whole[: component.rows, : component.columns]
 
 
 def num_nonzero(jpeg):
@@ -69,7 +84,7 @@ def num_nonzero(jpeg):
     Returns:
         Integer.
     """
-    return sum(int(np.count_nonzero(_picture(component, jpeg.blocks)[..., 1:])) for component in jpeg.components)
+    return sum(int(np.count_nonzero(picture_blocks(component, jpeg.blocks)[..., 1:])) for component in jpeg.components)
 
 
 def capacity_bytes(jpeg, header, *, rate=MOST):
@@ -102,18 +117,24 @@ def choose_band(jpeg, num_bytes):
 
 
 def expected_effect(jpeg, num_bytes):
-    """Computes what embedding would do to a cover, without doing it.
+    """Computes what embedding so many bytes would do to a cover, without doing it.
 
     Args:
         jpeg: `JPEGFile`, the cover.
-        num_bytes: Length of header and body together.
+        num_bytes: List of numbers of bytes, of header and body together.
 
     Returns:
-        The fraction of the coefficients that change, and the mean squared error of red, green and blue values.
+        float64 array of shape `(number, 2)`: the fraction of the coefficients that change, and the mean squared error
+        of red, green and blue values.
     """
-    rates = _change_rates(uerd_costs(jpeg), 8 * num_bytes / jpeg.blocks.size)
-    errors = [np.mean(_picture(part, rates) * part.quantization**2) for part in jpeg.components]
-    return rates.mean(), np.dot(errors, IN_COLOURS[: len(errors)])
+    costs, effects = uerd_costs(jpeg), []
+    for length in num_bytes:
+        rates = _change_rates(costs, 8 * length / jpeg.blocks.size)
+        errors = [
+            np.mean(picture_blocks(component, rates) * component.quantization**2) for component in jpeg.components
+        ]
+        effects.append((rates.mean(), np.dot(errors, IN_COLOURS[: len(errors)])))
+    return np.array(effects)
 
 
 def _change_rates(costs, rate):
@@ -142,7 +163,7 @@ def embed(jpeg, header, body, *, band, seed, progress=None):
     costs, stego = uerd_costs(jpeg).reshape(-1), jpeg.blocks.flatten()
     in_header = _header_places(stego.size, len(header))
     stego[in_header] = _embedded(stego[in_header], costs[in_header], header, seed=EVERYBODY)
-    in_body = _body_places(jpeg.blocks.shape, in_header, band)
+    in_body = _body_places(jpeg.blocks.shape, in_header, band=band)
     stego[in_body] = _embedded(stego[in_body], costs[in_body], body, seed=seed, progress=progress)
     return stego.reshape(jpeg.blocks.shape)
 
@@ -180,15 +201,8 @@ def extract_body(jpeg, header, length, *, band, seed):
         ValueError: If so few coefficients can not hold a body of this length.
     """
     in_header = _header_places(jpeg.blocks.size, header)
-    coefficients = jpeg.blocks.reshape(-1)[_body_places(jpeg.blocks.shape, in_header, band)]
+    coefficients = jpeg.blocks.reshape(-1)[_body_places(jpeg.blocks.shape, in_header, band=band)]
     return extract_ternary(coefficients, length, seed=seed)
-
-
-def _picture(component, blocks):
-    """The blocks of a component that hold the picture: a view of shape `(rows, columns, 64)`."""
-    stop = component.start + component.height * component.width
-    whole = blocks[component.start : stop].reshape(component.height, component.width, 64)
-    return whole[: component.rows, : component.columns]
 
 
 def _embedded(coefficients, costs, message, *, seed, progress=None):
@@ -202,7 +216,7 @@ def _header_places(size, length):
     return keyed_order(size, EVERYBODY, count=count)
 
 
-def _body_places(shape, in_header, band):
+def _body_places(shape, in_header, *, band):
     in_body = np.zeros(shape, bool)
     in_body[:, ZIGZAG[:band]] = True
     in_body.reshape(-1)[in_header] = False

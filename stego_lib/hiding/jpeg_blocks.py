@@ -2,27 +2,13 @@
 
 import cv2
 import numpy as np
-from scipy.fft import dct
 
+from stego_lib.jpeg_standard import CHROMINANCE_TABLE, LUMINANCE_TABLE, TO_YCBCR, cosine_basis
 from stego_lib.threads import map_chunks
 
 SIDE = 16  # pixels: a block of each chrominance, four of luminance
 PLANES = 3  # luminance, blue and red chrominance
-LUMINANCE = np.array(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ]
-)
-CHROMINANCE = np.full((8, 8), 99)
-CHROMINANCE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
-TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], "float32")
+TO_YCC = TO_YCBCR.astype("float32")
 TO_RGB = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], "float32")
 USUAL = 75  # a quality; what its tables would round to zero is taken for zero
 GUESSES = 5
@@ -30,7 +16,7 @@ SQUARES = 2048  # of 16x16 pixels, at once
 # Doubles the length of 8 samples as JPEG decoders do: each new sample is three quarters the nearest and one quarter the
 # next one.
 DOUBLE = cv2.resize(np.eye(8, dtype="float32"), (8, SIDE), interpolation=cv2.INTER_LINEAR)
-DCT = dct(np.eye(8), axis=0, norm="ortho").astype("float32")
+DCT = cosine_basis().astype("float32")
 
 
 def quantization_tables(quality):
@@ -47,7 +33,7 @@ def quantization_tables(quality):
         Group
     """
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    tables = np.stack([LUMINANCE, CHROMINANCE, CHROMINANCE])
+    tables = np.stack([LUMINANCE_TABLE, CHROMINANCE_TABLE, CHROMINANCE_TABLE])
     return np.clip((tables * scale + 50) // 100, 1, 255)
 
 
@@ -110,7 +96,7 @@ def unclipped(image):
         for block, chrominance in zip(blocks[1:], chrominances, strict=True):
             block[row, column] = chrominance[:, 0]
 
-    map_chunks(replace, len(which), SQUARES)
+    map_chunks(replace, len(which), chunk=SQUARES)
     return blocks
 
 

@@ -96,10 +96,10 @@ def _read(content):
     segments, tables, in_force, steps = [], [], {}, {}
     frame, blocks, interval, position = None, None, 0, 0
     while True:
-        found = MARKER.match(content, position)
-        if not found:
+        match = MARKER.match(content, position)
+        if not match:
             raise ValueError("There is no marker.")
-        marker, position = found[1][0], found.end()
+        marker, position = match[1][0], match.end()
         if marker in (START, END):
             segments.append(bytes([0xFF, marker]))
         if marker == START:

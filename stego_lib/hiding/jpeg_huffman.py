@@ -115,7 +115,7 @@ def best_table(counts):
         of_length[length] += 1
     for length in range(len(of_length) - 1, LONGEST, -1):
         while of_length[length]:  # two codes that are too long; one of them takes the place of what both began with
-            shorter = next(other for other in range(length - 2, 0, -1) if of_length[other])
+            shorter = next(number for number in range(length - 2, 0, -1) if of_length[number])
             of_length[length] -= 2
             of_length[length - 1] += 1
             of_length[shorter + 1] += 2
@@ -129,12 +129,12 @@ def _lengths(counts):
     """Lengths of codes by symbol, before the long ones are shortened; of equally rare ones the last is joined first."""
     groups = {symbol: [symbol] for symbol, count in enumerate(counts) if count}
     lengths = dict.fromkeys(groups, 0)
-    rest = {symbol: counts[symbol] for symbol in groups}
-    while len(rest) > 1:
-        first = min(rest, key=lambda symbol: (rest[symbol], -symbol))
-        count = rest.pop(first)
-        second = min(rest, key=lambda symbol: (rest[symbol], -symbol))
-        rest[first] = count + rest.pop(second)
+    frequencies = {symbol: counts[symbol] for symbol in groups}
+    while len(frequencies) > 1:
+        first = min(frequencies, key=lambda symbol: (frequencies[symbol], -symbol))
+        frequency = frequencies.pop(first)
+        second = min(frequencies, key=lambda symbol: (frequencies[symbol], -symbol))
+        frequencies[first] = frequency + frequencies.pop(second)
         groups[first] += groups[second]
         for symbol in groups[first]:
             lengths[symbol] += 1

@@ -9,15 +9,16 @@ import numpy as np
 from stego_lib.formats import UnsupportedFileError
 from stego_lib.hiding.capacity import (
     GOOD,
-    LONGER,
+    POOR,
     Capacity,
     CapacityError,
     check_find_at_most,
     check_quality,
     check_size,
     codec,
-    compress,
+    streams_for,
 )
+from stego_lib.hiding.choice import LONGER, compress
 from stego_lib.hiding.detectability import area_under_roc, highest_rate
 from stego_lib.hiding.jpeg import (
     MOST,
@@ -36,14 +37,12 @@ from stego_lib.hiding.payload import HEADER, make_payload, open_header
 from stego_lib.hiding.seal import TAG
 from stego_lib.images import check_photograph, decode_image, image_psnr, read_image
 
-POOR = 28.0  # dB; a secret that comes back worse is hardly worth it
 REMEDY = "a larger cover, a smaller secret, or an output that ends in .png"
-
 RATES = (0.05, 0.1, 0.2, 0.4)  # bits for every AC coefficient that is not 0, for which capacity is shown
 
 
 def hide_in_jpeg(
-    cover_path, secret, output_path, passphrase, *, bits, quality, find_at_most, keep_metadata, jpeg, progress
+    cover_path, secret, *, output_path, passphrase, bits, quality, find_at_most, keep_metadata, jpeg, progress
 ):
     """Hides a photograph in a JPEG file. What is returned has been read again, and the secret was found in it.
 
@@ -92,19 +91,19 @@ def hide_in_jpeg(
         bits = highest_rate(find_at_most, num_pixels, embedding="jpeg")
     progress = Progress(progress)
     stream, secret_psnr = _choose(secret, cover, bits=bits, quality=quality, jpeg=jpeg, report=progress.between(0, 0.6))
-    written, blocks = _write(cover, stream, passphrase, progress.between(0.6, 0.95))
+    written, blocks = _write(cover, stream, passphrase=passphrase, report=progress.between(0.6, 0.95))
     stego = decode_image(written)
     rate = 8 * (HEADER + TAG + len(stream)) / num_nonzero(cover)
     changed = np.count_nonzero(blocks != cover.blocks) / blocks.size
     if secret_psnr < POOR and quality is None:
         warnings.warn(f"The secret will come back at only {secret_psnr:.1f} dB: take {REMEDY}.", stacklevel=3)
     progress.between(0, 1)(1)
-    found = area_under_roc(rate, num_pixels, embedding="jpeg")
+    area = area_under_roc(rate, num_pixels, embedding="jpeg")
     qualities = image_psnr(picture, stego), secret_psnr
-    return written, Hidden(stego, rate, len(stream), changed, *qualities, secret.shape[:2], found)
+    return written, Hidden(stego, rate, len(stream), changed, *qualities, secret.shape[:2], area)
 
 
-def _write(cover, stream, passphrase, report):
+def _write(cover, stream, *, passphrase, report):
     """The stego image with a stream, bytes, of which it was read again; and its coefficients."""
     band = choose_band(cover, HEADER + TAG + len(stream))
     payload = make_payload(stream, passphrase, bits=band)
@@ -211,15 +210,9 @@ def jpeg_capacity(content, secret=None, *, quality=None):
     check_size(secret, picture)
     rates = (*RATES, MOST)
     rooms = [max(capacity_bytes(cover, HEADER, rate=rate) - TAG, 0) for rate in rates]
-    if quality is None:
-        num_bytes, secret_psnr = rooms, codec().estimate(secret, rooms)
-    else:
-        num_bytes = [codec().estimate_bytes(secret, quality)] * len(rates)
-        secret_psnr = [quality if num_bytes[0] <= room else math.nan for room in rooms]
-    embedded = [HEADER + TAG + min(length, room) for length, room in zip(num_bytes, rooms, strict=True)]
-    rows = []
-    for rate, length, total, psnr in zip(rates, num_bytes, embedded, secret_psnr, strict=True):
-        changed, error = expected_effect(cover, total)
-        found = area_under_roc(8 * total / max(num_nonzero(cover), 1), picture.size / 3, embedding="jpeg")
-        rows.append(Capacity(rate, length, changed, 10 * math.log10(255**2 / error), psnr, found))
-    return rows
+    num_bytes, secret_psnr, embedded = streams_for(secret, rooms, quality=quality)
+    changed, errors = expected_effect(cover, embedded).T
+    cover_psnr = [10 * math.log10(255**2 / error) for error in errors]
+    coefficients = max(num_nonzero(cover), 1)
+    areas = [area_under_roc(8 * length / coefficients, picture.size / 3, embedding="jpeg") for length in embedded]
+    return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, areas))

@@ -67,10 +67,12 @@ def hide_many(
         OSError: If the list cannot be read, the report not be written, or there is no scheduler.
     """
     rows, folder = list(read_list(pairs, PAIR).values()), Path(pairs).parent
-    earlier = read_report(report, HIDE_REPORT, "hide-many") if report else []
+    earlier = read_report(report, HIDE_REPORT, command="hide-many") if report else []
     options = _Options(passphrase, {"bits": bits, "quality": quality, "find_at_most": find_at_most})
     resources = {"processes": processes, "scheduler": scheduler}
-    return _run(_hide_one, rows, folder, options, names=HIDE_REPORT, earlier=earlier, report=report, **resources)
+    return _run(
+        _hide_one, rows, folder=folder, options=options, names=HIDE_REPORT, earlier=earlier, report=report, **resources
+    )
 
 
 def reveal_many(stegos, passphrase=None, *, output=None, processes=None, scheduler=None, report=None):
@@ -98,11 +100,18 @@ def reveal_many(stegos, passphrase=None, *, output=None, processes=None, schedul
         OSError: If the list cannot be read, the report not be written, or there is no scheduler.
     """
     rows = _stegos(stegos, output)
-    earlier = read_report(report, REVEAL_REPORT, "reveal-many") if report else []
+    earlier = read_report(report, REVEAL_REPORT, command="reveal-many") if report else []
     resources = {"processes": processes, "scheduler": scheduler}
     folder, names = Path(stegos).parent, REVEAL_REPORT
     return _run(
-        _reveal_one, rows, folder, _Options(passphrase), names=names, earlier=earlier, report=report, **resources
+        _reveal_one,
+        rows,
+        folder=folder,
+        options=_Options(passphrase),
+        names=names,
+        earlier=earlier,
+        report=report,
+        **resources,
     )
 
 
@@ -127,22 +136,22 @@ def _inside(path):
     return Path(Path(path).name) if elsewhere else Path(path)
 
 
-def _run(work, rows, folder, options, *, names, earlier, report, processes, scheduler):
+def _run(work, rows, *, folder, options, names, earlier, report, processes, scheduler):
     """Does what is pending of the rows and fills in the results."""
     files = names[: names.index("status")]
-    known = {tuple(row[name] for name in files): row for row in earlier if row["status"] not in ("pending", "failed")}
+    done = {tuple(row[name] for name in files): row for row in earlier if row["status"] not in ("pending", "failed")}
     places = [[absolute(row[name], folder) for name in files] for row in rows]
-    there = existing([place[-1] for place in places])
+    files_there = existing([place[-1] for place in places])
     for row, place in zip(rows, places, strict=True):
         row.update(dict.fromkeys(names[len(files) :], ""), status="pending")
-        if place[-1] in there:
-            row.update(known.get(tuple(row[name] for name in files), {}), status="exists")
+        if place[-1] in files_there:
+            row.update(done.get(tuple(row[name] for name in files), {}), status="exists")
     pending = [number for number, row in enumerate(rows) if row["status"] == "pending"]
     tasks = [(work, places[number], options) for number in pending]
 
     def write():
         if report:
-            write_report(report, names, rows)
+            write_report(report, names, rows=rows)
 
     write()  # now, in case it cannot be
     try:

@@ -33,8 +33,8 @@ class Hidden(NamedTuple):
     roc_auc: float = math.nan
 
 
-class Found(NamedTuple):
-    """A stream that was found.
+class Extracted(NamedTuple):
+    """A stream that was extracted.
 
     The height and width that the secret had before it was made smaller, if it was; and the part of the bits that were
     wrong, `None` where none can be corrected.
@@ -46,7 +46,7 @@ class Found(NamedTuple):
 
 
 class Revealed(NamedTuple):
-    """A secret that was revealed, uint8 array of shape `(height, width, 3)`; the others as of `Found`."""
+    """A secret that was revealed, uint8 array of shape `(height, width, 3)`; the others as of `Extracted`."""
 
     secret: np.ndarray
     original_size: tuple

@@ -28,7 +28,7 @@ def existing(paths):
     Returns:
         Set of those of the paths where there is a file.
     """
-    found = {path for path in paths if not _is_address(path) and Path(path).is_file()}
+    files = {path for path in paths if not _is_address(path) and Path(path).is_file()}
     folders = {}
     for address in filter(_is_address, paths):
         folder, _, name = address.rpartition("/")
@@ -37,8 +37,8 @@ def existing(paths):
         system, inner = _system(folder)
         with contextlib.suppress(FileNotFoundError):
             there = {posixpath.basename(path) for path in system.ls(inner, detail=False, refresh=True)}
-            found.update(folder + name for name in names if name in there)
-    return found
+            files.update(folder + name for name in names if name in there)
+    return files
 
 
 @contextlib.contextmanager

@@ -105,7 +105,7 @@ def embed(cover, header, body, *, quality, level, seed):
     """
     marks = np.full(64 * sum(num_blocks(cover.shape)), -1, "int8")
     in_header = header_places(cover.shape, len(header))
-    in_body = body_places(cover.shape, len(header), quality, level, seed)[0]
+    in_body = body_places(cover.shape, len(header), quality=quality, level=level, seed=seed)[0]
     for places, data in (in_header, header), (in_body, body):
         marks[places] = error_correction.encode(np.unpackbits(np.frombuffer(data, "uint8")), len(places))
     planes = np.split(marks, 64 * np.cumsum(num_blocks(cover.shape))[:-1])
@@ -118,7 +118,7 @@ def embed(cover, header, body, *, quality, level, seed):
         _embed(stego[rows], blocks, steps)
 
     height = cover.shape[0] // SIDE * SIDE
-    map_chunks(embed_strip, height, STRIP)
+    map_chunks(embed_strip, height, chunk=STRIP)
     return stego
 
 
@@ -172,7 +172,7 @@ def find_headers(stego, length, *, qualities=(*USUAL, *QUALITIES)):
     places = header_places(stego.shape, length)
     order = np.argsort(HEADER_POSITIONS)
     kinds = order[np.searchsorted(HEADER_POSITIONS, places % 64, sorter=order)].astype("uint8")
-    values, groups, tried, found = stego.values[places], stego.groups[places // 64], set(), set()
+    values, groups, tried, yielded = stego.values[places], stego.groups[places // 64], set(), set()
     for quality in qualities:
         steps = quantization_tables(quality)[0].reshape(-1)[HEADER_POSITIONS]
         if steps.tobytes() in tried:
@@ -183,7 +183,7 @@ def find_headers(stego, length, *, qualities=(*USUAL, *QUALITIES)):
             continue  # most are 0, as in any photograph
 
         def soft(distrust, values=in_steps, steps=steps):
-            outliers = _outliers(steps, HEADER_POSITIONS, distrust)
+            outliers = _outliers(steps, HEADER_POSITIONS, distrust=distrust)
             return soft_values(values, kinds, groups, outliers=outliers)
 
         if expected_information(soft(DISTRUST[0])) < 8 * length / size / 2:
@@ -192,8 +192,8 @@ def find_headers(stego, length, *, qualities=(*USUAL, *QUALITIES)):
         bits = error_correction.decode(choices[0], 8 * length)
         if bits is None:
             bits = error_correction.decode(choices[1], 8 * length)
-        if bits is not None and (header := np.packbits(bits).tobytes()) not in found:
-            found.add(header)
+        if bits is not None and (header := np.packbits(bits).tobytes()) not in yielded:
+            yielded.add(header)
             signs = 1 - 2.0 * error_correction.encode(bits, size)
             yield header, DISTRUST[np.argmin([np.logaddexp(0, -signs * soft).sum() for soft in choices])]
 
@@ -237,16 +237,16 @@ def body_soft_values(stego, header, *, quality, level, seed, distrust):
     Returns:
         float32 array: natural logarithms of how many times likelier a 0 is than a 1.
     """
-    places, kinds = body_places(stego.shape, header, quality, level, seed)
+    places, kinds = body_places(stego.shape, header, quality=quality, level=level, seed=seed)
     planes, positions = np.array(carrier_order(quality)).T
     steps = quantization_tables(quality).astype("float32").reshape(3, 64)[planes, positions]
     groups = stego.groups[places // 64]
     return soft_values(
-        stego.values[places] / steps[kinds], kinds, groups, outliers=_outliers(steps, positions, distrust)
+        stego.values[places] / steps[kinds], kinds, groups, outliers=_outliers(steps, positions, distrust=distrust)
     )
 
 
-def _outliers(steps, positions, distrust):
+def _outliers(steps, positions, *, distrust):
     """Fine steps are missed more easily, and means of blocks move where samples are clipped."""
     kinds = 8 / steps * np.where(positions == 0, 4, 1)
     return np.minimum(distrust * OUTLIERS[:, None] * kinds, 0.5)

@@ -1,47 +1,23 @@
-"""Photographs hidden in photographs, as arrays and as files: codec, seal and embedding together."""
+"""Photographs hidden in photographs, as arrays and as files: what people call."""
 
-import math
-import warnings
 from pathlib import Path
 
-import numpy as np
-
-from stego_lib.hiding import adaptive, filling, survival
-from stego_lib.hiding.capacity import (
-    POOR,
-    CapacityError,
-    check_bits,
-    check_find_at_most,
-    check_quality,
-    check_size,
-    choose,
-    codec,
-    max_pixels,
-    remedy,
-)
-from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
+from stego_lib.hiding.capacity import codec, max_pixels
 from stego_lib.hiding.finding import find
 from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
 from stego_lib.hiding.jpeg_stego import hide_in_jpeg, reveal_from_jpeg
-from stego_lib.hiding.outcome import AlteredError, Found, Hidden, Progress, Revealed
-from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload
-from stego_lib.hiding.seal import TAG, encode_passphrase
+from stego_lib.hiding.outcome import Extracted, Revealed
+from stego_lib.hiding.samples import hide_in_samples, hide_in_samples_of_file
+from stego_lib.hiding.seal import encode_passphrase
+from stego_lib.hiding.survival import make_design
 from stego_lib.images import (
     JPEG_SUFFIXES,
     LOSSLESS_SUFFIXES,
     check_output,
     check_photograph,
-    decode_image,
     encode_image,
-    image_psnr,
     read_image,
     write_file,
-)
-from stego_lib.photographs import resized
-
-PURE_COLOURS = (
-    "Too many pixels of the cover are pure colours, with samples of 0 and of 255, which cannot change by 1 as a whole: "
-    "take `bits=1` or another cover."
 )
 
 
@@ -101,9 +77,17 @@ def hide(
     >>> reveal(stego, "correct horse battery staple").shape
     (100, 150, 3)
     """
-    design = survival.make_design(survive, cover_quality=cover_quality, shrink=shrink, bits=bits)
-    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "design": design}
-    hidden = _hide(cover, secret, passphrase, progress=progress, **how)
+    design = make_design(survive, cover_quality=cover_quality, shrink=shrink, bits=bits)
+    hidden = hide_in_samples(
+        cover,
+        secret,
+        passphrase=passphrase,
+        bits=bits,
+        quality=quality,
+        find_at_most=find_at_most,
+        design=design,
+        progress=progress,
+    )
     return hidden if details else hidden.stego
 
 
@@ -127,7 +111,7 @@ def reveal(stego, passphrase=None, *, details=False, progress=None):
         ValueError: If the image was made by a newer version, or the array is of another kind.
     """
     encode_passphrase(passphrase)
-    revealed = _decoded(find(check_photograph("stego", stego), passphrase), stego.shape, progress)
+    revealed = _decoded(find(check_photograph("stego", stego), passphrase), stego.shape, progress=progress)
     return revealed if details else revealed.secret
 
 
@@ -188,40 +172,24 @@ def hide_file(
     """
     check_files(output_path, cover_path, secret_path, overwrite=overwrite, suffixes=LOSSLESS_SUFFIXES + JPEG_SUFFIXES)
     encode_passphrase(passphrase)
+    design = make_design(survive, cover_quality=cover_quality, shrink=shrink, fit=fit, bits=bits)
     secret, content = read_image(secret_path), Path(secret_path).read_bytes()
-    jpeg = content if content.startswith(JPEG_SIGNATURE) else None
-    paths = cover_path, secret, output_path
-    how = {"bits": bits, "quality": quality, "find_at_most": find_at_most, "keep_metadata": keep_metadata, "jpeg": jpeg}
-    how["progress"] = progress
-    design = survival.make_design(survive, cover_quality=cover_quality, shrink=shrink, fit=fit, bits=bits)
+    how = {
+        "output_path": output_path,
+        "passphrase": passphrase,
+        "bits": bits,
+        "quality": quality,
+        "find_at_most": find_at_most,
+        "keep_metadata": keep_metadata,
+        "jpeg": content if content.startswith(JPEG_SIGNATURE) else None,
+        "progress": progress,
+    }
     if design is None and Path(output_path).suffix.lower() in JPEG_SUFFIXES:
-        written, hidden = hide_in_jpeg(*paths, passphrase, **how)
+        written, hidden = hide_in_jpeg(cover_path, secret, **how)
     else:
-        written, hidden = _hide_in_samples(*paths, passphrase, design=design, fit=fit, **how)
+        written, hidden = hide_in_samples_of_file(cover_path, secret, design=design, fit=fit, **how)
     write_file(output_path, written, overwrite=overwrite)
     return hidden
-
-
-def _hide_in_samples(cover_path, secret, output_path, passphrase, *, keep_metadata, design, fit, **how):
-    if keep_metadata:
-        raise ValueError(f"`keep_metadata` is for JPEG covers that stay as they are: {output_path} gets no metadata.")
-    written = []
-
-    def write(stego):
-        written[:] = [encode_image(stego, output_path)]
-        return decode_image(written[0])
-
-    cover = read_image(cover_path)
-    with open(cover_path, "rb") as file:
-        if design is None and file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
-            warnings.warn(
-                f"{cover_path} is a JPEG file: what JPEG has done to it gives changes of its samples away, and a large "
-                "file of another kind is noticed. An output that ends in .jpg hides better.",
-                stacklevel=3,
-            )
-    cover = cover if fit is None else resized(cover, fit)
-    hidden = _hide(cover, secret, passphrase, design=design, write=write, **how)
-    return written[0], hidden
 
 
 def reveal_file(stego_path, output_path, passphrase=None, *, details=False, overwrite=False, progress=None):
@@ -248,15 +216,15 @@ def reveal_file(stego_path, output_path, passphrase=None, *, details=False, over
     encode_passphrase(passphrase)
     stego = read_image(stego_path, as_stored=True)
     stream = reveal_from_jpeg(Path(stego_path).read_bytes(), passphrase)
-    found = find(stego, passphrase) if stream is None else Found(stream)
-    revealed = _decoded(found, stego.shape, progress)
+    extracted = find(stego, passphrase) if stream is None else Extracted(stream)
+    revealed = _decoded(extracted, stego.shape, progress=progress)
     write_file(output_path, encode_image(revealed.secret, output_path), overwrite=overwrite)
     return revealed if details else revealed.secret
 
 
-def _decoded(found, shape, progress):
-    secret = codec().decode(found.stream, max_pixels=max_pixels(shape), progress=progress)
-    return Revealed(secret, found.original_size, found.wrong)
+def _decoded(extracted, shape, *, progress):
+    secret = codec().decode(extracted.stream, max_pixels=max_pixels(shape), progress=progress)
+    return Revealed(secret, extracted.original_size, extracted.wrong)
 
 
 def check_files(output_path, *inputs, overwrite, suffixes=LOSSLESS_SUFFIXES):
@@ -281,67 +249,3 @@ def check_files(output_path, *inputs, overwrite, suffixes=LOSSLESS_SUFFIXES):
     check_output(output_path, overwrite=overwrite, suffixes=suffixes)
     if not output_path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output_path.parent}.")
-
-
-def _hide(cover, secret, passphrase, *, bits, quality, find_at_most, design, progress, write=np.copy, jpeg=None):
-    """Hides, and compares with what is read from what `write` returns."""
-    encode_passphrase(passphrase)  # raises what is wrong with it before anything takes time
-    cover, secret = check_photograph("cover", cover), check_photograph("secret", secret)
-    check_bits(bits)
-    check_quality(quality)
-    check_size(secret, cover)
-    check_find_at_most(find_at_most, bits=bits)
-    if find_at_most is not None and design is not None:
-        raise ValueError("`find_at_most` and `survive` are two ways: what survives is found easily.")
-    if find_at_most is not None:
-        bits = min(highest_rate(find_at_most, cover.size / 3), 1.0)
-    if (cover == cover[..., :1]).all():
-        warnings.warn(
-            "The cover is grey, and the stego image has a little colour, which is easily noticed: take one in colour.",
-            stacklevel=3,
-        )
-    progress = Progress(progress)
-    if design is not None:
-        how = {"design": design, "quality": quality, "jpeg": jpeg, "write": write, "progress": progress}
-        return survival.hide_surviving(cover, secret, passphrase, **how)
-    try:
-        choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
-    except CapacityError as error:
-        if find_at_most is None:
-            raise
-        better = _better_cover(secret, find_at_most, quality=quality or POOR)
-        raise CapacityError(f"The secret does not fit with `find_at_most={find_at_most}`: {better}.") from error
-    payload = make_payload(choice.stream, passphrase, bits=choice.bits)
-    # Noise in all samples hides how much is used; but what comes back exactly has no use for more.
-    fill = quality is None and math.isfinite(choice.secret_psnr)
-    try:
-        stego = _embed(cover, payload, bits=choice.bits, fill=fill, progress=progress.between(0.6, 0.95))
-    except ValueError as error:
-        raise CapacityError(PURE_COLOURS) from error
-    if find(write(stego), passphrase).stream != choice.stream:
-        raise AlteredError("What was written is not what is read from it.")
-    if choice.secret_psnr < POOR and quality is None:
-        better = f"take {remedy(choice.bits)}" if find_at_most is None else _better_cover(secret, find_at_most)
-        warnings.warn(f"The secret will come back at only {choice.secret_psnr:.1f} dB: {better}.", stacklevel=3)
-    progress.between(0, 1)(1)
-    is_full = choice.bits != ADAPTIVE and fill
-    rate = choice.bits if is_full else 8 * (len(payload.header) + len(payload.body)) / cover.size
-    changed = float(np.mean(stego != cover))
-    embedding = "adaptive" if choice.bits == ADAPTIVE else "uniform"
-    qualities = image_psnr(cover, stego), choice.secret_psnr
-    found = area_under_roc(rate, cover.size / 3, embedding=embedding)
-    return Hidden(stego, rate, len(choice.stream), changed, *qualities, secret.shape[:2], found)
-
-
-def _better_cover(secret, area, *, quality=POOR):
-    num_bytes = HEADER + TAG + codec().estimate_bytes(secret, quality)
-    megapixels = pixels_needed(area, num_bytes) / 1e6
-    return (
-        f"for {quality:.0f} dB take a cover of about {megapixels:.2g} megapixels, a smaller secret or a lower quality"
-    )
-
-
-def _embed(cover, payload, *, bits, fill, progress):
-    if bits == ADAPTIVE:
-        return adaptive.embed(cover, payload.header, payload.body, seed=payload.seed, progress=progress)
-    return filling.embed(cover, payload.header, payload.body, bits=bits, seed=payload.seed, fill=fill)

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from stego_lib.hiding import carriers, robust
-from stego_lib.hiding.capacity import POOR, CapacityError, codec, compress
+from stego_lib.hiding.capacity import POOR, CapacityError, codec
 from stego_lib.hiding.channels import channels
+from stego_lib.hiding.choice import compress
 from stego_lib.hiding.error_correction import LONGEST, encode
 from stego_lib.hiding.finding import find
 from stego_lib.hiding.jpeg_blocks import SIDE
@@ -77,7 +78,7 @@ def make_design(survive, *, cover_quality, shrink, bits, fit=None):
     return Design(survive, cover_quality, shrink)
 
 
-def hide_surviving(cover, secret, passphrase, *, design, quality, jpeg, write, progress):
+def hide_surviving(cover, secret, *, passphrase, design, quality, jpeg, write, progress):
     """Hides a secret so that it survives, and makes sure that it does.
 
     Args:
@@ -107,11 +108,9 @@ def hide_surviving(cover, secret, passphrase, *, design, quality, jpeg, write, p
             content = pack(stream)
         level = math.ceil(highest * (len(content) + TAG) / (limit + TAG))
         payload = make_payload(content, passphrase, bits=level, design=design.quality)
-        stego = robust.embed(
-            cover, payload.header, payload.body, quality=design.quality, level=level, seed=payload.seed
-        )
-        stego = write(stego)
-        if _survives(stego, payload, level, changes, design.quality, progress.between(0.6, 0.95)):
+        setting = {"level": level, "quality": design.quality}
+        stego = write(robust.embed(cover, payload.header, payload.body, **setting, seed=payload.seed))
+        if _survives(stego, payload, **setting, changes=changes, progress=progress.between(0.6, 0.95)):
             break
         limit = math.floor(limit * HARDER)
     else:
@@ -122,7 +121,7 @@ def hide_surviving(cover, secret, passphrase, *, design, quality, jpeg, write, p
     if find(stego, passphrase).stream != stream:
         raise AlteredError("What was written is not what is read from it.")
     if secret_psnr < POOR and quality is None:
-        _warn(smaller, secret_psnr, limit)
+        _warn(smaller, secret_psnr, num_bytes=limit)
     progress.between(0, 1)(1)
     embedded, changed = 8 * (HEADER + len(payload.body)) / cover.size, float(np.mean(stego != cover))
     return Hidden(stego, embedded, len(stream), changed, image_psnr(cover, stego), secret_psnr, smaller.shape[:2])
@@ -146,13 +145,13 @@ def room(cover, design, *, write=np.copy, progress=lambda done: None):
         CapacityError: If there is no room.
     """
     sample = _sample(cover)
-    level, stego, body, seed = _tried(sample, design, write)
+    level, stego, body, seed = _tried(sample, design, write=write)
     size = carriers.capacity_bits(sample.shape, HEADER, level=level)
     signs = 1 - 2.0 * encode(np.unpackbits(np.frombuffer(body, "uint8")), size)
     how = {"quality": design.quality, "level": level, "seed": seed}
     changes, rates = channels(design.quality), []
     for change in changes:
-        rates.append(_information(change(stego), signs, how))
+        rates.append(_information(change(stego), signs, **how))
         progress(len(rates) / len(changes))
     rate = min(rates)
     if sample is not cover:
@@ -178,7 +177,7 @@ def _sample(cover):
     return np.concatenate([cover[start : start + STRIP] for start in starts])
 
 
-def _tried(cover, design, write):
+def _tried(cover, design, *, write):
     """The highest level that leaves the cover its quality, and something random embedded with it."""
     if not carriers.capacity_bits(cover.shape, HEADER, level=carriers.LEVELS):
         raise CapacityError(
@@ -200,22 +199,22 @@ def _tried(cover, design, write):
     )
 
 
-def _information(image, signs, how):
+def _information(image, signs, **how):
     """How many bits a coefficient tells on the average, by the soft values that fit best."""
     received = robust.Received(image)
     soft = (robust.body_soft_values(received, HEADER, **how, distrust=distrust) for distrust in robust.DISTRUST)
     return 1 - min(float(np.logaddexp(0, -signs * values).mean()) for values in soft) / math.log(2)
 
 
-def _survives(stego, payload, level, changes, quality, progress):
+def _survives(stego, payload, *, level, quality, changes, progress):
     for number, change in enumerate(changes, 1):
-        if not _comes_through(change(stego), payload, level, quality):
+        if not _comes_through(change(stego), payload, level=level, quality=quality):
             return False
         progress(number / len(changes))
     return True
 
 
-def _comes_through(image, payload, level, quality):
+def _comes_through(image, payload, *, level, quality):
     received = robust.Received(image)
     for header, distrust in robust.find_headers(received, HEADER, qualities=(quality,)):
         if header == payload.header:
@@ -251,7 +250,7 @@ def _shrunk(secret, num_bytes):
     return smaller
 
 
-def _warn(secret, secret_psnr, num_bytes):
+def _warn(secret, secret_psnr, *, num_bytes):
     height, width = _shrunk(secret, num_bytes).shape[:2]
     warnings.warn(
         f"The secret will come back at only {secret_psnr:.1f} dB: take a larger cover, or a secret of about "

@@ -27,14 +27,14 @@ Reference:
     [Filler, Judas and Fridrich, 2011](https://doi.org/10.1109/TIFS.2011.2134094)
 """
 
-from concurrent.futures import ThreadPoolExecutor
+import threading
 
 import numpy as np
 
 from stego_lib.hiding.keyed_order import keyed_order
 from stego_lib.hiding.temperature import temperature_of_rate
 from stego_lib.hiding.viterbi import LANES, WET, NoSolutionError, cheapest_changes, compute_syndrome
-from stego_lib.threads import num_threads
+from stego_lib.threads import map_chunks
 
 # The format
 HEIGHT = 12  # rows that a sample reaches, the constraint height
@@ -50,7 +50,7 @@ RESOLUTION = 16  # prices are costs in sixteenths of the temperature; finer ones
 DEAREST = 256 * RESOLUTION  # price of what costs more than this, but may change
 FREE_ENERGY = np.rint(RESOLUTION * np.log1p(np.exp(-np.arange(WET + 1) / RESOLUTION))).astype("int16")
 ESTIMATED = 2**16  # samples whose costs tell the temperature
-MOST_THREADS = 8  # 40 MB each
+MOST_AT_ONCE = 8  # groups of chunks, in 40 MB each
 
 
 def embed(bits, costs, message, *, seed, progress=None):
@@ -158,26 +158,23 @@ def _embed(samples, costs, message, *, seed, progress, embed_chunks):
     estimated = places.reshape(-1)[:ESTIMATED]
     temperature = temperature_of_rate([cost[estimated] for cost in costs], rows / places.shape[1])
 
-    def embed_group(start):
-        group = places[start : start + LANES]
-        prices = [_prices(cost[group], temperature) for cost in costs]
-        stego[group] = embed_chunks(stego[group], prices, bits[start : start + LANES])
+    limit = threading.Semaphore(MOST_AT_ONCE)
 
-    starts = range(0, len(places), LANES)
-    pool = ThreadPoolExecutor(min(num_threads(), MOST_THREADS))
+    def embed_group(group):
+        with limit:
+            chunks = places[group]
+            prices = [_prices(cost[chunks], temperature) for cost in costs]
+            stego[chunks] = embed_chunks(stego[chunks], prices, bits[group])
+
     try:
-        for done, _ in enumerate(pool.map(embed_group, starts), 1):
-            if progress:
-                progress(done / len(starts))
+        map_chunks(embed_group, len(places), chunk=LANES, progress=progress)
     except NoSolutionError:
         changeable = np.count_nonzero(np.isfinite(costs[0]) | np.isfinite(costs[-1]))
-        raise ValueError(_too_long(len(message), samples.size, changeable)) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+        raise ValueError(_too_long(len(message), samples.size, changeable=changeable)) from None
     return stego.reshape(samples.shape)
 
 
-def _too_long(length, samples, changeable):
+def _too_long(length, samples, *, changeable):
     if not changeable:
         return f"No message fits: none of the {samples} samples may change."
     return f"A message of {length} bytes does not fit: {changeable} of {samples} samples may change."
@@ -188,8 +185,7 @@ def _extract(samples, length, *, seed, extract_chunk, layers):
         return b""
     flat = samples.reshape(-1)
     places, rows = _chunks(samples.size, length, seed=seed, layers=layers)
-    with ThreadPoolExecutor(min(num_threads(), MOST_THREADS)) as pool:
-        bits = list(pool.map(lambda chunk: extract_chunk(flat[chunk], rows), places))
+    bits = map_chunks(lambda chunk: extract_chunk(flat[places[chunk.start]], rows), len(places), chunk=1)
     return np.packbits(np.concatenate(bits))[:length].tobytes()
 
 

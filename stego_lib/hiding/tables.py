@@ -67,7 +67,7 @@ def check_outputs(path, rows):
         outputs[output] = number
 
 
-def read_report(path, names, command):
+def read_report(path, names, *, command):
     """Reads what an earlier report says.
 
     Args:
@@ -86,13 +86,13 @@ def read_report(path, names, command):
         raise FileNotFoundError(f"There is no folder {Path(path).parent} for the report.")
     if not Path(path).is_file():
         return []
-    found, lines = _table(path)
-    if found != list(names):
+    columns, lines = _table(path)
+    if columns != list(names):
         raise ValueError(f"{path} is not a report of {command}: choose another file for the report.")
     return [dict(zip(names, values, strict=False)) for _, values in lines if len(values) == len(names)]
 
 
-def write_report(path, names, rows):
+def write_report(path, names, *, rows):
     """Writes a report, all of it or nothing.
 
     Args:

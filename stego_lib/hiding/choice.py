@@ -1,0 +1,108 @@
+"""How a secret is compressed for a cover: as well as that has room for, or to a quality, at the least rate it needs."""
+
+import contextlib
+from typing import NamedTuple
+
+from stego_lib.hiding import adaptive
+from stego_lib.hiding.capacity import BITS, GOOD, CapacityError, codec, remedy, room
+from stego_lib.hiding.payload import ADAPTIVE
+from stego_lib.images import image_psnr
+
+MARGIN = 1.0  # dB by which an estimate may be wrong,
+LONGER = 1.2  # and how many times longer the stream may be than an estimate says
+
+
+class Choice(NamedTuple):
+    """A secret as it will be embedded: the stream, its PSNR in dB, and bits a sample, or `ADAPTIVE`."""
+
+    stream: bytes
+    secret_psnr: float
+    bits: int
+
+
+def choose(secret, shape, *, bits, quality, jpeg, progress):
+    """Compresses a secret as well as its cover has room for, or to a quality.
+
+    Args:
+        secret: uint8 array of shape `(height, width, 3)`.
+        shape: Of the cover.
+        bits: As of `hide`.
+        quality: As of `hide`.
+        jpeg: As of `compress`.
+        progress: Called with the part that is done, from 0 to 1.
+
+    Returns:
+        `Choice`.
+
+    Raises:
+        CapacityError: If the secret does not fit into the cover.
+    """
+    if quality is not None:
+        rates = (adaptive.MOST, *BITS) if bits is None else (bits,)
+        return _reaching(secret, shape, rates=rates, quality=quality, jpeg=jpeg, progress=progress)
+    if bits is not None:
+        return _fitting(secret, shape, rates=(bits,), jpeg=jpeg, progress=progress)
+    if codec().estimate_bytes(secret, GOOD) <= LONGER * room(shape, adaptive.MOST):
+        with contextlib.suppress(CapacityError):
+            return _reaching(secret, shape, rates=(adaptive.MOST,), quality=GOOD, jpeg=jpeg, progress=progress)
+    expected = codec().estimate(secret, [room(shape, number) for number in BITS])
+    rates = [number for number, psnr in zip(BITS, expected, strict=True) if psnr >= GOOD - MARGIN] or [BITS[-1]]
+    return _fitting(secret, shape, rates=rates, jpeg=jpeg, progress=progress)
+
+
+def _reaching(secret, shape, *, rates, quality, jpeg, progress):
+    """The secret at a quality, with the least of the rates that it fits into."""
+    stream, secret_psnr = compress(secret, quality=quality, jpeg=jpeg, progress=progress)
+    rooms = [room(shape, rate) for rate in rates]
+    for rate, available in zip(rates, rooms, strict=True):
+        if len(stream) <= available:
+            return Choice(stream, secret_psnr, _in_header(rate))
+    raise CapacityError(
+        f"The secret needs {len(stream)} bytes at that quality, and with `bits={rates[-1]}` the cover has room for "
+        f"{rooms[-1]}: take {remedy(rates[-1])}, or a lower quality."
+    )
+
+
+def _fitting(secret, shape, *, rates, jpeg, progress):
+    """The secret at the best quality that fits, with the least of the rates that makes it good, or else the last."""
+    from stego_lib.codec.codec import TooFewBytesError
+
+    for rate in rates:
+        available = room(shape, rate)
+        try:
+            stream, secret_psnr = compress(secret, max_bytes=available, jpeg=jpeg, progress=progress)
+        except TooFewBytesError as error:
+            raise CapacityError(
+                f"With `bits={rate}` the cover has room for {available} bytes, too few for the secret at any quality: "
+                f"take {remedy(rate)}."
+            ) from error
+        if secret_psnr >= GOOD:
+            break
+    return Choice(stream, secret_psnr, _in_header(rate))
+
+
+def compress(secret, *, max_bytes=None, quality=None, jpeg=None, progress=lambda done: None):
+    """Compresses a secret to a number of bytes or to a quality, and looks at what that reveals.
+
+    Args:
+        secret: uint8 array of shape `(height, width, 3)`.
+        max_bytes: As of `Codec.encode`.
+        quality: As of `Codec.encode`.
+        jpeg: As of `Codec.encode`.
+        progress: Called with the part that is done, from 0 to 1.
+
+    Returns:
+        The stream, bytes, and the PSNR of the revealed secret in dB.
+
+    Raises:
+        TooFewBytesError: If the secret does not fit into the bytes at any quality.
+    """
+    stream = codec().encode(
+        secret, max_bytes=max_bytes, quality=quality, jpeg=jpeg, progress=lambda done: progress(0.7 * done)
+    )
+    revealed = codec().decode(stream, progress=lambda done: progress(0.7 + 0.3 * done))
+    return stream, image_psnr(secret, revealed)
+
+
+def _in_header(rate):
+    return rate if isinstance(rate, int) else ADAPTIVE
