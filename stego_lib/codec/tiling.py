@@ -72,7 +72,9 @@ def in_windows(function, inputs, *, margin, window, batch_size=1):
                 result[image, *(slice(a, b) for a, b in cuts)] = kept[*inner]
 
     lock = threading.Lock()
-    map_chunks(compute, len(places), batch_size)  # what surrounds a network is done while it computes another window
+    map_chunks(
+        compute, len(places), chunk=batch_size
+    )  # what surrounds a network is done while it computes another window
     return results
 
 
