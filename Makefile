@@ -7,7 +7,7 @@ help:
 	@echo "make demo    hide a photograph in another and train an autoencoder, offline, in about three minutes"
 	@echo "make test    run all tests, on TensorFlow and on JAX"
 	@echo "make train   train the default model on DIV2K (downloads it where needed)"
-	@echo "make bench   measure quality beside AVIF and JPEG XL, time and memory"
+	@echo "make bench   measure quality beside AVIF, JPEG XL and WebP, time and memory"
 	@echo "make docs    write the reference of the library into outputs/reference"
 	@echo "make lint    check format, style and notebooks"
 

@@ -99,7 +99,7 @@ def _add_train_codec(add):
 
 
 def _add_bench(add):
-    summary = "measure the codec beside AVIF and JPEG XL: quality in the same number of bytes, time and memory"
+    summary = "measure the codec beside AVIF, JPEG XL and WebP: quality in the same number of bytes, time and memory"
     parser = add("bench", run_bench, summary=summary)
     parser.add_argument(
         "folder",
