@@ -70,7 +70,7 @@ FIGURES = {
     "04_evaluate": 8,
     "05_use": 3,
     "06_codec": 5,
-    "07_files": 3,
+    "07_files": 4,
     "08_compare": 4,
     "09_steganalysis": 5,
     "10_survive": 4,
