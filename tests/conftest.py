@@ -38,6 +38,11 @@ def tiny_autoencoder():
     return build_autoencoder(filters=8, num_blocks=1)
 
 
+def numpy(x):
+    """Tensor of any backend as NumPy array."""
+    return keras.ops.convert_to_numpy(x)
+
+
 def gradient(function, x):
     """Gradient of a function of one array that returns a scalar, on any backend, as NumPy array."""
     if keras.backend.backend() == "jax":
@@ -47,7 +52,7 @@ def gradient(function, x):
     if keras.backend.backend() == "torch":
         x = keras.ops.convert_to_tensor(x).requires_grad_()
         function(x).backward()
-        return keras.ops.convert_to_numpy(keras.ops.zeros_like(x) if x.grad is None else x.grad)
+        return numpy(keras.ops.zeros_like(x) if x.grad is None else x.grad)
     import tensorflow as tf
 
     x = tf.constant(x)
@@ -79,20 +84,20 @@ def check_layer(layer, *inputs, output_shape, tmp_path, differentiable=-1):
     assert symbolic.shape == (None, *(None for _ in output_shape[1:-1]), output_shape[-1])
     assert layer.compute_output_shape(*(x.shape for x in inputs)) == output_shape
 
-    output = keras.ops.convert_to_numpy(layer(*inputs))
+    output = numpy(layer(*inputs))
     assert output.shape == output_shape
     assert np.isfinite(output).all()
 
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     half = cls.from_config({name: value for name, value in config.items() if name != "dtype"})
-    assert np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(half(*inputs), "float32"))).all()
+    assert np.isfinite(numpy(keras.ops.cast(half(*inputs), "float32"))).all()
     keras.mixed_precision.set_global_policy("float32")
 
     path = tmp_path / "layer.keras"
     keras.Model(symbols if len(symbols) > 1 else symbols[0], symbolic).save(path)
     loaded = keras.saving.load_model(path)
     arguments = list(inputs) if len(inputs) > 1 else inputs[0]
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(loaded(arguments)), output, atol=1e-6)
+    np.testing.assert_allclose(numpy(loaded(arguments)), output, atol=1e-6)
 
     weights = keras.ops.convert_to_tensor(np.random.default_rng(1).normal(size=output.shape).astype("float32"))
 

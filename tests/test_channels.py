@@ -3,7 +3,7 @@ import io
 import keras
 import numpy as np
 import pytest
-from conftest import check_layer, gradient
+from conftest import check_layer, gradient, numpy
 from PIL import Image
 
 from stego_lib.channels import JPEG, LUMINANCE_TABLE, OneOf, cosine_basis, everyday_channel, scaled_table
@@ -14,10 +14,6 @@ rng = np.random.default_rng(0)
 
 def images(*shape):
     return rng.random(shape, dtype=np.float32)
-
-
-def numpy(x):
-    return keras.ops.convert_to_numpy(x)
 
 
 def through_pillow(image, quality, subsampling):

@@ -3,7 +3,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from conftest import check_layer, gradient
+from conftest import check_layer, gradient, numpy
 
 from stego_lib.block_code import CLASSES, DEPTH, design_code, learn_code
 from stego_lib.layers import ModularEmbedding, Phase
@@ -11,10 +11,6 @@ from stego_lib.messages import MessageToSecret, SecretToMessage
 from stego_lib.metrics import psnr
 
 pytestmark = pytest.mark.backend
-
-
-def numpy(x):
-    return keras.ops.convert_to_numpy(x)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from conftest import numpy
 
 from stego_lib.channels import JPEG
 from stego_lib.models import (
@@ -20,10 +21,6 @@ from stego_lib.models import (
 from stego_lib.training import compile_autoencoder
 
 pytestmark = pytest.mark.backend
-
-
-def numpy(x):
-    return keras.ops.convert_to_numpy(x)
 
 
 @pytest.fixture(params=["modular", "residual", "robust"])
