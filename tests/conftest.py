@@ -17,6 +17,14 @@ import pytest
 from stego_lib.data import load_pairs
 from stego_lib.models import build_autoencoder
 
+# Files that take long, longest first: begun last, one of them would keep one process waiting for the other.
+LONGEST = ("notebooks", "codec", "stego", "training", "project", "many", "devices", "hosts", "files_cli", "quality")
+
+
+def pytest_collection_modifyitems(items):
+    order = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
 
 @pytest.fixture(autouse=True)
 def _seed():
