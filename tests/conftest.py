@@ -49,6 +49,19 @@ def tiny_autoencoder():
     return build_autoencoder(filters=8, num_blocks=1)
 
 
+@pytest.fixture
+def eager():
+    """Under TensorFlow a few steps are faster than compiling the networks for them; JAX cannot do without."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def numpy(x):
     """Tensor of any backend as NumPy array."""
     return keras.ops.convert_to_numpy(x)

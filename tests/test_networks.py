@@ -105,7 +105,7 @@ def test_every_group_has_as_many_channels_as_all_before_it():
 
 
 @pytest.mark.slow
-def test_rate_falls_with_the_step_and_has_gradients_for_every_network(rate_model):
+def test_rate_falls_with_the_step_and_has_gradients_for_every_network(rate_model, eager):
     latents = np.random.default_rng(0).normal(size=(3, 16, 16, 48)).astype("float32") * DEVIATIONS
     index = np.array([200, 330, 460], "int32")
     bits = numpy(rate_model({"latents": latents, "index": index}))
