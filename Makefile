@@ -25,8 +25,8 @@ demo: .venv/.installed
 	@echo "and at modular-8/gallery.png: the same by weights that come with the library."
 
 test: .venv/.installed-dev
-	KERAS_BACKEND=tensorflow $(PY) -m pytest -n 2 --dist loadfile
-	KERAS_BACKEND=jax $(PY) -m pytest -m backend -n 2 --dist loadfile
+	KERAS_BACKEND=tensorflow $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	KERAS_BACKEND=jax $(PY) -m pytest -m backend -n 2 --dist loadfile --no-loadscope-reorder
 
 train: .venv/.installed
 	$(PY) -m stego_lib train --preset default --output outputs/div2k

@@ -9,6 +9,9 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
+# What JAX has compiled, all processes of the tests use again: it compiles for longer than these small networks compute.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import keras
 import numpy as np
@@ -16,6 +19,14 @@ import pytest
 
 from stego_lib.data import load_pairs
 from stego_lib.models import build_autoencoder
+
+# Files that take long, longest first: begun last, one of them would keep one process waiting for the other.
+LONGEST = ("notebooks", "codec", "stego", "training", "project", "many", "devices", "hosts", "files_cli", "quality")
+
+
+def pytest_collection_modifyitems(items):
+    order = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +49,24 @@ def tiny_autoencoder():
     return build_autoencoder(filters=8, num_blocks=1)
 
 
+@pytest.fixture
+def eager():
+    """Under TensorFlow a few steps are faster than compiling the networks for them; JAX cannot do without."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def numpy(x):
+    """Tensor of any backend as NumPy array."""
+    return keras.ops.convert_to_numpy(x)
+
+
 def gradient(function, x):
     """Gradient of a function of one array that returns a scalar, on any backend, as NumPy array."""
     if keras.backend.backend() == "jax":
@@ -47,7 +76,7 @@ def gradient(function, x):
     if keras.backend.backend() == "torch":
         x = keras.ops.convert_to_tensor(x).requires_grad_()
         function(x).backward()
-        return keras.ops.convert_to_numpy(keras.ops.zeros_like(x) if x.grad is None else x.grad)
+        return numpy(keras.ops.zeros_like(x) if x.grad is None else x.grad)
     import tensorflow as tf
 
     x = tf.constant(x)
@@ -79,20 +108,20 @@ def check_layer(layer, *inputs, output_shape, tmp_path, differentiable=-1):
     assert symbolic.shape == (None, *(None for _ in output_shape[1:-1]), output_shape[-1])
     assert layer.compute_output_shape(*(x.shape for x in inputs)) == output_shape
 
-    output = keras.ops.convert_to_numpy(layer(*inputs))
+    output = numpy(layer(*inputs))
     assert output.shape == output_shape
     assert np.isfinite(output).all()
 
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     half = cls.from_config({name: value for name, value in config.items() if name != "dtype"})
-    assert np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(half(*inputs), "float32"))).all()
+    assert np.isfinite(numpy(keras.ops.cast(half(*inputs), "float32"))).all()
     keras.mixed_precision.set_global_policy("float32")
 
     path = tmp_path / "layer.keras"
     keras.Model(symbols if len(symbols) > 1 else symbols[0], symbolic).save(path)
     loaded = keras.saving.load_model(path)
     arguments = list(inputs) if len(inputs) > 1 else inputs[0]
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(loaded(arguments)), output, atol=1e-6)
+    np.testing.assert_allclose(numpy(loaded(arguments)), output, atol=1e-6)
 
     weights = keras.ops.convert_to_tensor(np.random.default_rng(1).normal(size=output.shape).astype("float32"))
 

@@ -76,6 +76,7 @@ def test_the_speed_table_has_a_line_for_every_size():
     assert "MP/s" in table
 
 
+@pytest.mark.slow
 def test_where_no_quality_fits_nothing_is_measured():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype="uint8")
     measured = rate_distortion([noise], {"stego_lib": compressors(load_codec())["stego_lib"]}, (0.01, 6))
@@ -94,6 +95,7 @@ def test_lsb_keeps_the_upper_bits_of_the_secret_exactly(bits):
         assert change.max() <= (2 ** (bits - 1) if adjust else 2**bits - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("compress", "decode"), CODECS.values(), ids=CODECS)
 def test_a_file_in_low_bits_comes_back_exactly(compress, decode):
     secret = IMAGE[:100, :90]

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import check_layer, gradient
+from conftest import check_layer, gradient, numpy
 from scipy.fft import dctn
 
 from stego_lib.block_transform import (
@@ -21,10 +21,6 @@ rng = np.random.default_rng(0)
 
 def images(*shape):
     return rng.random(shape, dtype=np.float32)
-
-
-def numpy(x):
-    return keras.ops.convert_to_numpy(x)
 
 
 def coefficients(*shape):

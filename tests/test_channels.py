@@ -3,7 +3,7 @@ import io
 import keras
 import numpy as np
 import pytest
-from conftest import check_layer, gradient
+from conftest import check_layer, gradient, numpy
 from PIL import Image
 
 from stego_lib.channels import JPEG, OneOf, everyday_channel, scaled_table
@@ -15,10 +15,6 @@ rng = np.random.default_rng(0)
 
 def images(*shape):
     return rng.random(shape, dtype=np.float32)
-
-
-def numpy(x):
-    return keras.ops.convert_to_numpy(x)
 
 
 def through_pillow(image, quality, subsampling):

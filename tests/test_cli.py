@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from stego_lib.cli import main
 from stego_lib.images import read_image, write_image
 from stego_lib.models import build_autoencoder
 
@@ -17,15 +18,16 @@ def run(*arguments, cwd, environment=()):
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
 
 
-@pytest.fixture
-def model(tmp_path):
-    build_autoencoder(filters=8, num_blocks=1).save(tmp_path / "model.keras")
-    return tmp_path / "model.keras"
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    build_autoencoder(filters=8, num_blocks=1).save(path)
+    return path
 
 
-@pytest.fixture
-def photographs(pairs, tmp_path):
-    folder = tmp_path / "my photographs"
+@pytest.fixture(scope="module")
+def photographs(pairs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("my photographs")
     for index, image in enumerate(np.concatenate(pairs)):
         write_image(folder / f"{index:02d}.png", image)
     return folder
@@ -62,14 +64,15 @@ def test_evaluate_prints_one_line_and_leaves_pictures(model, photographs, tmp_pa
         (("bench", "--codec", "{photograph}"), "00.png is not a codec"),
     ],
 )
-def test_problems_are_said_in_one_sentence(arguments, message, model, photographs, tmp_path):
+def test_problems_are_said_in_one_sentence(arguments, message, model, photographs, tmp_path, monkeypatch, capfd):
     places = {"model": model, "photograph": photographs / "00.png"}
     for number in range(8):
         write_image(tmp_path / "few" / f"{number}.png", read_image(photographs / f"{number:02d}.png"))
-    result = run(*(argument.format(**places) for argument in arguments), cwd=tmp_path)
-    assert result.returncode == 1
-    assert message in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    monkeypatch.chdir(tmp_path)
+    assert main([argument.format(**places) for argument in arguments]) == 1
+    error = capfd.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1, error
 
 
 @pytest.mark.parametrize(

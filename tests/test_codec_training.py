@@ -87,6 +87,7 @@ def test_decibels_are_those_of_the_mean_squared_error_of_every_image():
     assert float(decibels(targets, outputs)) == pytest.approx(10, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_synthesis_learns_on_what_the_codec_makes_of_crops(photographs):
     coder = load_codec().coder
     inputs = validation_latents(load_crops(paths(photographs))[1], coder.transform)
@@ -101,18 +102,8 @@ def test_the_synthesis_learns_on_what_the_codec_makes_of_crops(photographs):
     np.testing.assert_array_equal(targets, latents[-2:])
 
 
-@pytest.fixture
-def eager():
-    """A few steps are faster than compiling the networks for them."""
-    tensorflow = pytest.importorskip("tensorflow")
-    tensorflow.config.run_functions_eagerly(True)
-    yield
-    tensorflow.config.run_functions_eagerly(False)
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the history of what was interrupted
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config")
 def test_train_codec_resumes_where_it_was_interrupted(photographs, tmp_path, monkeypatch, capsys, eager):
     monkeypatch.setitem(training.CODEC_PRESETS, "small", TINY)
     assert main(["train-codec", str(photographs), "--output", str(tmp_path / "whole")]) == 0

@@ -5,14 +5,18 @@ import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from stego_lib.data import load_pairs
 from stego_lib.devices import join_hosts
 from stego_lib.plots import read_history
+from stego_lib.training import PRESETS, train
 
+SETTINGS = {"filters": 8, "num_blocks": 1, "epochs": 2, "steps_per_epoch": 4, "batch_size": 16, "crop_size": 32}
 SCRIPT = """
 import os, sys
 if os.environ["KERAS_BACKEND"] == "tensorflow":
@@ -20,47 +24,57 @@ if os.environ["KERAS_BACKEND"] == "tensorflow":
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[2]))
 import keras
-from stego_lib.data import load_pairs
-from stego_lib.training import PRESETS, train
+from stego_lib.training import PRESETS
+from test_devices import SETTINGS, train_tiny
 
-settings = {"filters": 8, "num_blocks": 1, "epochs": 2, "steps_per_epoch": 4, "batch_size": 16, "crop_size": 32}
-PRESETS["tiny"] = settings
-covers, secrets = load_pairs("bundled", "validation")
-end = 41 + int(sys.argv[2])  # 26 pairs for one device, 27 for two, which leave out the last
-pairs, validation = (covers[:16], secrets[:16]), (covers[16:end], secrets[16:end])
-train(sys.argv[1], pairs, validation, preset="tiny", embedding=sys.argv[3], all_devices=True)
-assert len(keras.distribution.list_devices()) == int(sys.argv[2])
+PRESETS["tiny"] = SETTINGS
+for embedding in sys.argv[3:]:
+    train_tiny(os.path.join(sys.argv[1], embedding), embedding, devices=int(sys.argv[2]))
 """
 
 
-def start(folder, embedding, devices, local_devices, **variables):
+def train_tiny(folder, embedding, *, devices=1):
+    covers, secrets = load_pairs("bundled", "validation")
+    end = 41 + devices  # 26 pairs for one device, 27 for two, which leave out the last
+    pairs, validation = (covers[:16], secrets[:16]), (covers[16:end], secrets[16:end])
+    train(folder, pairs, validation, preset="tiny", embedding=embedding, all_devices=True)
+    assert len(keras.distribution.list_devices()) == devices
+    return read_history(Path(folder) / "history.csv")
+
+
+def start(folder, *embeddings, local_devices, **variables):
     environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={local_devices}", **variables}
-    environment["KERAS_BACKEND"] = keras.backend.backend()
-    command = [sys.executable, "-c", SCRIPT, str(folder), str(devices), embedding]
+    environment |= {"KERAS_BACKEND": keras.backend.backend(), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", SCRIPT, str(folder), "2", *embeddings]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def finish(process, folder):
+def finish(process, *folders):
     try:
         output, _ = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == 0, output
-    return read_history(folder / "history.csv")
+    return [read_history(folder / "history.csv") for folder in folders]
 
 
-def trained(folder, embedding, devices):
-    return finish(start(folder, embedding, devices, devices), folder)
+@pytest.fixture
+def one(tmp_path, monkeypatch, eager):
+    """A function of the embedding: what one device learns."""
+    monkeypatch.setitem(PRESETS, "tiny", SETTINGS)
+    return lambda embedding: train_tiny(tmp_path / "one" / embedding, embedding)
 
 
 @pytest.mark.slow
 @pytest.mark.backend
-@pytest.mark.parametrize("embedding", ["residual", "modular"])
-def test_two_devices_learn_what_one_learns(tmp_path, embedding):
-    one, two = (trained(tmp_path / str(devices), embedding, devices) for devices in (1, 2))
+def test_two_devices_learn_what_one_learns(tmp_path, one):
+    embeddings = ("residual", "modular")
+    both = finish(start(tmp_path, *embeddings, local_devices=2), *(tmp_path / name for name in embeddings))
     tolerance = 0.02 if keras.backend.backend() == "tensorflow" else 1e-3  # gradients are clipped on each device
-    for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
-        np.testing.assert_allclose(two[name], one[name], rtol=tolerance)
+    for embedding, two in zip(embeddings, both, strict=True):
+        expected = one(embedding)
+        for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
+            np.testing.assert_allclose(two[name], expected[name], rtol=tolerance)
 
 
 def two_machines(folders):
@@ -72,24 +86,25 @@ def two_machines(folders):
     for index, folder in enumerate(folders):
         hosts = {"JOB_ADDRESSES": address, "NUM_PROCESSES": "2", "PROCESS_ID": str(index)}
         hosts = {f"KERAS_DISTRIBUTION_{name}": value for name, value in hosts.items()}
-        processes.append(start(folder, "modular", 2, 1, **hosts))
+        processes.append(start(folder, "modular", local_devices=1, **hosts))
     return processes
 
 
 @pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="Keras 3 trains on several machines with JAX only")
-def test_two_machines_learn_what_one_learns(tmp_path):
+def test_two_machines_learn_what_one_learns(tmp_path, one):
     folders = [tmp_path / "first", tmp_path / "second"]
     processes = two_machines(folders)
-    first, second = map(finish, processes, folders)
-    one = trained(tmp_path / "one", "modular", 1)
+    runs = [folder / "modular" for folder in folders]
+    [first], [second] = map(finish, processes, runs)
+    expected = one("modular")
     for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
         np.testing.assert_array_equal(first[name], second[name])
-        np.testing.assert_allclose(first[name], one[name], rtol=1e-3)
-    assert (tmp_path / "second" / "autoencoder.keras").exists()
+        np.testing.assert_allclose(first[name], expected[name], rtol=1e-3)
+    assert (runs[1] / "autoencoder.keras").exists()
 
-    shutil.rmtree(tmp_path / "second" / "backup")
+    shutil.rmtree(runs[1] / "backup")
     for process in two_machines(folders):
         output, _ = process.communicate(timeout=600)
         assert process.returncode == 1

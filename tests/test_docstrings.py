@@ -8,21 +8,23 @@ import skimage.data
 
 import stego_lib
 
-pytestmark = pytest.mark.backend
-MODULES = [
-    importlib.import_module(f"stego_lib.{name}")
-    for name in (
-        *("block_transform", "channels", "data", "layers", "losses", "metrics", "models", "optimizers"),
-        *("codec.codec", "codec.networks", "codec.entropy", "hiding.seal", "hiding.stego", "codec.training"),
-        *("encoder_decoder", "hiding.syndrome_trellis"),
-    )
+KERAS = [
+    *("block_transform", "channels", "layers", "encoder_decoder", "losses", "metrics", "models", "optimizers"),
+    *("codec.codec", "codec.networks", "codec.training"),
 ]
-EXAMPLES = [
-    test for module in MODULES for test in doctest.DocTestFinder(exclude_empty=True).find(module) if test.examples
-]
+OTHERS = ["data", "codec.entropy", "hiding.seal", "hiding.stego", "hiding.syndrome_trellis"]
+SLOW = ("stego_lib.codec.codec.load_codec", "stego_lib.hiding.stego.hide", "stego_lib.models.load_pretrained")
 
 
-@pytest.mark.parametrize("test", EXAMPLES, ids=lambda test: test.name)
+def examples(names):
+    for name in names:
+        tests = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(f"stego_lib.{name}"))
+        for test in filter(lambda test: test.examples, tests):
+            marks = [pytest.mark.backend] * (names is KERAS) + [pytest.mark.slow] * (test.name in SLOW)
+            yield pytest.param(test, marks=marks, id=test.name)
+
+
+@pytest.mark.parametrize("test", [*examples(KERAS), *examples(OTHERS)])
 def test_examples_run_and_give_what_they_say(test):
     names = {
         "keras": keras,

@@ -188,28 +188,40 @@ MISUSES = {
 }
 
 
+# Run as a user does, in processes of their own; the others call `main`, which is all that such a process does.
+IN_A_PROCESS = ("cover missing", "nobody to ask", "stego after jpeg", "capacity of text", "service no JPEG")
+
+
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_a_problem_gets_one_sentence_and_nothing_changes(originals, name):
+def test_a_problem_gets_one_sentence_and_nothing_changes(originals, name, monkeypatch, capfd):
     arguments, message = PROBLEMS[name]
     before = state(originals)
-    result = run(originals, *arguments.split())
-    assert result.returncode == 1
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
-    assert result.stderr.startswith("stego-lib: ")
-    assert result.stderr.endswith(".\n")
-    assert len(result.stderr.splitlines()) == 1
-    assert result.stdout == ""
+    if name in IN_A_PROCESS:
+        result = run(originals, *arguments.split())
+        code, output, error = result.returncode, result.stdout, result.stderr
+    else:
+        monkeypatch.chdir(originals)
+        code = main(arguments.split())
+        output, error = capfd.readouterr()
+    assert code == 1
+    assert message in error
+    assert "Traceback" not in error
+    assert error.startswith("stego-lib: ")
+    assert error.endswith(".\n")
+    assert len(error.splitlines()) == 1
+    assert output == ""
     assert state(originals) == before
 
 
 @pytest.mark.parametrize("name", MISUSES)
-def test_wrong_usage_is_explained_at_once(originals, name):
+def test_wrong_usage_is_explained_at_once(originals, name, monkeypatch, capsys):
     before = state(originals)
-    result = run(originals, *MISUSES[name].split())
-    assert result.returncode == 2
-    assert "usage:" in result.stderr
-    assert "error:" in result.stderr
+    monkeypatch.chdir(originals)
+    with pytest.raises(SystemExit, match="2"):
+        main(MISUSES[name].split())
+    error = capsys.readouterr().err
+    assert "usage:" in error
+    assert "error:" in error
     assert state(originals) == before
 
 

@@ -23,6 +23,10 @@ import publish
 
 REPOSITORY = "https://github.com/somebody/stego_lib"
 PATHS = {path.stem: path for path in NOTEBOOKS}
+EAGERLY = """
+import tensorflow
+tensorflow.config.run_functions_eagerly(True)
+"""
 DISCONNECT = """
 import keras, os
 def disconnect(self, *arguments, backup=keras.callbacks.BackupAndRestore.on_epoch_end):
@@ -78,13 +82,13 @@ def test_on_colab_a_training_goes_on_after_a_disconnection(machine, tmp_path, pa
     drive = tmp_path / "content" / "drive" / "MyDrive"
     drive.mkdir(parents=True)
     save_pairs(drive / "stego_lib" / "outputs" / "pairs.npz", pairs, pairs)
-    cells = prepared(PATHS["03_train"], PARAMETERS["03_train"] + DISCONNECT, tmp_path)
+    cells = prepared(PATHS["03_train"], PARAMETERS["03_train"] + EAGERLY + DISCONNECT, tmp_path)
     with pytest.raises(DeadKernelError):
         machine(cells, "content", COLAB_RELEASE_TAG="release")
     history = drive / "stego_lib" / "outputs" / "train" / "residual" / "history.csv"
     first = read_history(history)
     assert len(first["epoch"]) == 1
-    cells = prepared(PATHS["03_train"], PARAMETERS["03_train"], tmp_path)
+    cells = prepared(PATHS["03_train"], PARAMETERS["03_train"] + EAGERLY, tmp_path)
     [trained] = [index for index, cell in enumerate(cells) if cell.source.startswith("before = fit(residual")]
     machine(cells[: trained + 1], "content", COLAB_RELEASE_TAG="release")
     resumed = read_history(history)

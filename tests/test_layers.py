@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import check_layer, gradient
+from conftest import check_layer, gradient, numpy
 
 from stego_lib.layers import (
     EightBit,
@@ -20,10 +20,6 @@ rng = np.random.default_rng(0)
 
 def images(*shape):
     return rng.random(shape, dtype=np.float32)
-
-
-def numpy(x):
-    return keras.ops.convert_to_numpy(x)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import gradient
+from conftest import gradient, numpy
 from scipy.stats import wasserstein_distance
 
 from stego_lib.losses import CombinedLoss, full_loss, histogram_loss, psnr_loss, ssim_loss
@@ -10,10 +10,6 @@ from stego_lib.metrics import mean_squared_error, psnr, ssim
 pytestmark = pytest.mark.backend
 WEIGHTS = ("mse_weight", "ssim_weight", "psnr_weight", "histogram_weight")
 TERMS = (mean_squared_error, ssim_loss, psnr_loss, histogram_loss)
-
-
-def numpy(x):
-    return keras.ops.convert_to_numpy(x)
 
 
 @pytest.fixture(scope="module")

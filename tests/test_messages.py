@@ -3,7 +3,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from conftest import check_layer, gradient
+from conftest import check_layer, gradient, numpy
 
 from stego_lib.block_code import CLASSES, DEPTH, design_code, learn_code
 from stego_lib.layers import ModularEmbedding, Phase
@@ -11,10 +11,6 @@ from stego_lib.messages import MessageToSecret, SecretToMessage
 from stego_lib.metrics import psnr
 
 pytestmark = pytest.mark.backend
-
-
-def numpy(x):
-    return keras.ops.convert_to_numpy(x)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +37,8 @@ def test_message_to_secret_is_a_good_layer(secrets, tmp_path):
 
 @pytest.mark.parametrize("period", [2, 4, 8, 16, 6, 10])
 def test_what_is_embedded_in_any_cover_is_what_comes_out(pairs, secrets, period):
-    message = SecretToMessage(period)(secrets)
-    stego = ModularEmbedding(period)(pairs[0] / np.float32(255), message)
+    message = SecretToMessage(period)(secrets[:2])
+    stego = ModularEmbedding(period)(pairs[0][:2] / np.float32(255), message)
     for found, sent in zip(
         MessageToSecret(period)(Phase(period)(stego)), MessageToSecret(period)(message), strict=True
     ):
@@ -98,6 +94,7 @@ def test_gradients_pass_through_fine_quantizers_and_digits_as_if_they_were_not_t
     np.testing.assert_allclose(slope, 1, atol=0.1)
 
 
+@pytest.mark.slow
 def test_a_code_that_was_learned_is_better_and_saved_with_the_layer(pairs, secrets, tmp_path):
     code = learn_code(np.concatenate(pairs), 3, iterations=1)
     to_message, to_secret = SecretToMessage(8), MessageToSecret(8)

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import gradient
+from conftest import gradient, numpy
 
 from stego_lib.codec.fixed_point import LIMIT, Exactness, FixedPointConv2D, KernelSum
 from stego_lib.codec.networks import ContextModel, build_synthesis
@@ -28,18 +28,18 @@ def test_fixed_point_convolution_is_exact():
     layer = FixedPointConv2D(7, 3, None)
     layer.build(x.shape)
     layer.bias.assign(generator.normal(size=7))
-    kernel = np.rint(keras.ops.convert_to_numpy(layer.kernel).astype("float64") * 256)
-    bias = np.rint(keras.ops.convert_to_numpy(layer.bias).astype("float64") * 2**14)
+    kernel = np.rint(numpy(layer.kernel).astype("float64") * 256)
+    bias = np.rint(numpy(layer.bias).astype("float64") * 2**14)
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).astype("int64")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))
     expected = (np.einsum("bhwcij,ijcf->bhwf", windows, kernel.astype("int64")) + bias + 0.5) / 256
-    np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(x)), expected)
+    np.testing.assert_array_equal(numpy(layer(x)), expected)
 
 
 @pytest.mark.parametrize("activation", ["relu", "linear"])
 def test_fixed_point_activations_are_integers_within_the_limit(activation):
     x = np.random.default_rng(0).integers(-LIMIT, LIMIT + 1, (1, 8, 8, 3)).astype("float32")
-    y = keras.ops.convert_to_numpy(FixedPointConv2D(4, 3, activation, keras.initializers.RandomNormal(stddev=2.0))(x))
+    y = numpy(FixedPointConv2D(4, 3, activation, keras.initializers.RandomNormal(stddev=2.0))(x))
     np.testing.assert_array_equal(y, np.rint(y))
     assert y.min() == (0 if activation == "relu" else -LIMIT)
     assert y.max() == LIMIT
@@ -69,10 +69,10 @@ def test_a_machine_that_convolves_in_less_than_float32_is_noticed(monkeypatch):
 
 
 def test_kernels_stay_small_enough_for_exact_sums():
-    kernel = keras.ops.convert_to_numpy(KernelSum()(np.random.default_rng(0).normal(size=(3, 3, 64, 5)) * 3))
+    kernel = numpy(KernelSum()(np.random.default_rng(0).normal(size=(3, 3, 64, 5)) * 3))
     assert np.abs(kernel).sum((0, 1, 2)).max() <= 56.001
     small = np.full((3, 3, 1, 1), 0.5, "float32")
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(KernelSum()(small)), small)
+    np.testing.assert_allclose(numpy(KernelSum()(small)), small)
 
 
 def test_a_kernel_that_is_not_exact_is_refused(rate_model):
@@ -105,18 +105,18 @@ def test_every_group_has_as_many_channels_as_all_before_it():
 
 
 @pytest.mark.slow
-def test_rate_falls_with_the_step_and_has_gradients_for_every_network(rate_model):
+def test_rate_falls_with_the_step_and_has_gradients_for_every_network(rate_model, eager):
     latents = np.random.default_rng(0).normal(size=(3, 16, 16, 48)).astype("float32") * DEVIATIONS
     index = np.array([200, 330, 460], "int32")
-    bits = keras.ops.convert_to_numpy(rate_model({"latents": latents, "index": index}))
+    bits = numpy(rate_model({"latents": latents, "index": index}))
     assert bits.shape == (3,)
     assert bits[0] > bits[1] > bits[2] > 0
 
-    before = [keras.ops.convert_to_numpy(weight) for weight in rate_model.trainable_variables]
+    before = [numpy(weight) for weight in rate_model.trainable_variables]
     rate_model.compile("sgd", loss=lambda targets, outputs: keras.ops.mean(outputs))
     rate_model.fit({"latents": latents, "index": index}, np.zeros(3), verbose=0)
     changed = [
-        not np.array_equal(keras.ops.convert_to_numpy(weight), value)
+        not np.array_equal(numpy(weight), value)
         for weight, value in zip(rate_model.trainable_variables, before, strict=True)
     ]
     assert np.mean(changed) > 0.9
@@ -126,7 +126,7 @@ def test_synthesis_begins_near_the_quantized_latents_and_leaves_fine_steps_alone
     synthesis = build_synthesis(DEVIATIONS, filters=8, num_blocks=1)
     values = np.random.default_rng(0).integers(-3, 4, (2, 6, 5, 48)).astype("float32")
     index = np.array([100, 400], "int32")
-    latents = keras.ops.convert_to_numpy(synthesis([values, index]))
+    latents = numpy(synthesis([values, index]))
     np.testing.assert_allclose(latents[0], values[0] * STEPS[100], rtol=1e-6)
     correction = np.abs(latents[1] - values[1] * STEPS[400])
     assert 0 < correction.max() < STEPS[400]

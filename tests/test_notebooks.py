@@ -29,6 +29,7 @@ if "tensorflow" in sys.modules:
 """
 FEW = '{"filters": 8, "num_blocks": 1, "epochs": 2, "steps_per_epoch": 3, "crop_size": 16}'
 PARAMETERS = {
+    "00_start": 'SECRET = "small/1.png"',
     "01_data": 'SOURCE, IMAGE_SIZE = "bundled", 16',
     "02_model": "FILTERS = 8",
     "03_train": f"RESIDUAL_SETTINGS = MODULAR_SETTINGS = {FEW}",
@@ -70,7 +71,7 @@ FIGURES = {
     "04_evaluate": 8,
     "05_use": 3,
     "06_codec": 5,
-    "07_files": 3,
+    "07_files": 4,
     "08_compare": 4,
     "09_steganalysis": 5,
     "10_survive": 4,

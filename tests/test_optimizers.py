@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from conftest import numpy
 
 from stego_lib.optimizers import ConvMuon
 
@@ -35,7 +36,7 @@ def test_kernels_follow_muon():
     for gradient in gradients:
         optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")])
     expected = numpy_muon(kernel, gradients, 0.1)
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), expected, atol=2e-3)
+    np.testing.assert_allclose(numpy(variable), expected, atol=2e-3)
 
 
 @pytest.mark.parametrize(("shape", "name"), [((8,), "bias"), ((3, 3, 4, 8), "correction_kernel")])
@@ -48,7 +49,7 @@ def test_biases_and_the_last_layer_follow_adam(shape, name):
         optimizer.build([variable])
         for gradient in gradients:
             optimizer.apply([keras.ops.convert_to_tensor(gradient)])
-        values.append(keras.ops.convert_to_numpy(variable))
+        values.append(numpy(variable))
     np.testing.assert_allclose(*values, atol=1e-5)
 
 

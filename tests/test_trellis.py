@@ -20,29 +20,26 @@ def quantized(latents, table_indices, tables, chain_length, multiplier):
     return values, symbols, odd_tables, bits
 
 
-def path_cost(symbols, latents, table_indices, tables, multiplier):
-    """Squared error and bits of a list of symbols, as a slow reference."""
-    state, error, bits = 0, 0.0, 0.0
-    for symbol, x, table in zip(symbols, latents, table_indices, strict=True):
-        odd = int(state) >> 1
-        error += (x - (2 * symbol - odd * np.sign(symbol))) ** 2
-        bits += tables.bits[tables.middle[table + odd * tables.num_even] + symbol]
-        state = NEXT_STATE[state, symbol & 1]
-    return error + multiplier * bits
+def path_costs(paths, latents, table_indices, tables, multiplier):
+    """Squared error and bits of lists of symbols, one a row, as a reference."""
+    states, errors, bits = np.zeros(len(paths), int), 0.0, 0.0
+    for symbols, x, table in zip(paths.T, latents, table_indices.astype(int), strict=True):
+        odd = states >> 1
+        errors += (x - (2 * symbols - odd * np.sign(symbols))) ** 2
+        bits += tables.bits[tables.middle[table + odd * tables.num_even] + symbols]
+        states = NEXT_STATE[states, symbols & 1]
+    return errors + multiplier * bits
 
 
 @pytest.mark.parametrize("multiplier", [0.0, 0.1, 0.37, 1.0])
 def test_no_path_costs_less_than_the_one_that_is_taken(tables, multiplier):
-    generator = np.random.default_rng(0)
+    generator, paths = np.random.default_rng(0), np.array([*itertools.product(range(-4, 5), repeat=5)])
     for _ in range(4):
         latents = generator.normal(scale=2.5, size=5)
         table_indices = generator.integers(20 * 8, 50 * 8, size=5).astype("uint16")
         _, symbols, _, _ = quantized(latents, table_indices, tables, 5, multiplier)
-        costs = (
-            path_cost(path, latents, table_indices, tables, multiplier)
-            for path in itertools.product(range(-4, 5), repeat=5)
-        )
-        cost = path_cost(symbols.tolist(), latents, table_indices, tables, multiplier)
+        costs = path_costs(paths, latents, table_indices, tables, multiplier)
+        [cost] = path_costs(symbols[None].astype(int), latents, table_indices, tables, multiplier)
         # Of each quantizer and parity only the nearest value, and 0, are tried: a smaller one may cost a little less.
         assert cost <= min(costs) * (1 + 0.05 * multiplier) + 1e-4
 
