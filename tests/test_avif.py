@@ -5,8 +5,8 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from stego_lib.codec.avif import best_avif, decode_avif, lengthen, shorten
-from stego_lib.codec.container import AVIF, avif_stream, decode_file, unpack
+from stego_lib.codec.avif import avif_files, decode_avif, lengthen, shorten
+from stego_lib.codec.container import AVIF, avif_streams, decode_file, unpack
 from stego_lib.images import image_psnr
 
 IMAGE = skimage.data.astronaut()[100:197, 150:270]
@@ -33,11 +33,10 @@ def test_a_file_comes_back_without_its_boxes(sampling, shape):
 
 def test_the_best_of_some_qualities_fits():
     for max_bytes in (400, 1500, 6000):
-        short, decoded = best_avif(IMAGE, max_bytes)
-        assert 0.7 * max_bytes < len(short) <= max_bytes
-        np.testing.assert_array_equal(decode_avif(short, *IMAGE.shape[:2]), decoded)
-    assert image_psnr(IMAGE, decoded) > 36
-    assert best_avif(IMAGE, 30) is None
+        files = avif_files(IMAGE, max_bytes)
+        assert all(0.7 * max_bytes < len(short) <= max_bytes for short in files)
+    assert [image_psnr(IMAGE, decode_avif(short, *IMAGE.shape[:2])) > 36 for short in files] == [True]
+    assert avif_files(IMAGE, 30) == []
 
 
 def test_a_picture_of_another_size_is_refused_before_it_is_decoded():
@@ -50,10 +49,8 @@ def test_a_picture_of_another_size_is_refused_before_it_is_decoded():
 
 
 def test_a_damaged_file_is_refused():
-    data, decoded = avif_stream(IMAGE, 1500)
-    stream = unpack(data)
+    stream = max(map(unpack, avif_streams(IMAGE, 1500)), key=lambda stream: image_psnr(IMAGE, decode_file(stream)))
     assert stream.kind == AVIF
-    np.testing.assert_array_equal(decode_file(stream), decoded)
     for position in range(50, len(stream.payload), 97):
         payload = bytearray(stream.payload)
         payload[position] ^= 0xFF

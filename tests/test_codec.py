@@ -21,6 +21,7 @@ from stego_lib.codec.codec import Codec, load_codec
 from stego_lib.codec.container import JPEG, LATENTS, OVERHEAD, WEBP, Stream, pack, unpack
 from stego_lib.codec.scaling import STEPS
 from stego_lib.codec.transform import Transform, blocks_to_images, design_lapping, principal_components
+from stego_lib.codec.weights import write_weights
 from stego_lib.images import read_image
 
 pytestmark = pytest.mark.slow
@@ -443,7 +444,25 @@ def test_progress_rises_to_one(codec, photograph):
 
 def test_a_codec_is_saved_and_loaded(codec, photograph, tmp_path):
     codec.save(tmp_path / "codec.npz")
+    loaded = load_codec(tmp_path / "codec.npz").content
+    assert all(np.array_equal(loaded[name], array) for name, array in codec.content.items())
+    assert {name: array.dtype for name, array in loaded.items()} == {n: a.dtype for n, a in codec.content.items()}
     assert load_codec(tmp_path / "codec.npz").encode(photograph, step=8) == codec.encode(photograph, step=8)
+
+
+def test_a_small_photograph_is_coded_by_the_networks_that_are_better_for_it(codec):
+    """A whole view in few pixels is coded by those for small photographs, and no byte more makes it worse."""
+    image = cv2.resize(skimage.data.rocket(), (64, 64), interpolation=cv2.INTER_AREA)
+    alone = Codec(codec.content)
+    ours = [codec.encode(image, number) for number in range(300, 1800, 60)]
+    without = [alone.encode(image, number) for number in range(300, 1800, 60)]
+    gains = [psnr(image, codec.decode(a)) - psnr(image, alone.decode(b)) for a, b in zip(ours, without, strict=True)]
+    assert min(gains) == 0
+    assert max(gains) > 1
+    assert (np.diff([psnr(image, codec.decode(data)) for data in ours]) >= 0).all()
+    assert len(codec.encode(image, quality=40)) < len(alone.encode(image, quality=40))
+    with pytest.raises(ValueError, match="weights of another codec"):
+        alone.decode(ours[-1])
 
 
 def test_other_files_are_no_codecs(codec, tmp_path):
@@ -452,8 +471,8 @@ def test_other_files_are_no_codecs(codec, tmp_path):
     (tmp_path / "text.npz").write_text("text")
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     np.savez(tmp_path / "newer.npz", format=np.array(99))
-    np.savez(tmp_path / "without.npz", **{name: array for name, array in codec.content.items() if name != "mean"})
-    np.savez(tmp_path / "wrong.npz", **{**codec.content, "cdfs": codec.content["cdfs"][::-1]})
+    write_weights(tmp_path / "without.npz", {name: codec.content[name] for name in codec.content if name != "mean"})
+    write_weights(tmp_path / "wrong.npz", {**codec.content, "cdfs": codec.content["cdfs"][::-1]})
     (tmp_path / "short.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:-30])
     for name in ("text.npz", "short.npz", "other.npz", "newer.npz", "without.npz", "wrong.npz"):
         with pytest.raises(ValueError, match=rf"{name} is not a codec"):

@@ -15,8 +15,6 @@ import numpy as np
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 
-from stego_lib.images import image_psnr
-
 CONFIGURATION = 3  # bytes: profile, level and sampling
 SPEED = 6
 SUBSAMPLED = 1.0  # bits a pixel below which colours may be better at half their size
@@ -25,21 +23,20 @@ TRIALS = 4  # qualities that are tried; more gain a few hundredths of a decibel
 GROWTH, TYPICAL_QUALITY = 0.04, 50
 
 
-def best_avif(image, max_bytes):
-    """Compresses an image to a shortened AVIF file of about so many bytes, at most.
+def avif_files(image, max_bytes):
+    """Compresses an image to shortened AVIF files of about so many bytes, at most.
 
     Args:
         image: uint8 array of shape `(height, width, 3)`.
         max_bytes: The most bytes.
 
     Returns:
-        The shortened file, bytes, and the image that comes out of it; `None` if none fits.
+        List of bytes: with the colours as they are, and at half their size where that may be better; none that does
+        not fit.
     """
     samplings = ("4:4:4", "4:2:0") if 8 * max_bytes < SUBSAMPLED * image[..., 0].size else ("4:4:4",)
-    fitting = [file for sampling in samplings if (file := _fitting(image, max_bytes, sampling))]
-    pairs = [(file, decode_avif(file, *image.shape[:2])) for file in fitting]
-    decoded = [pair for pair in pairs if pair[1] is not None]
-    return max(decoded, key=lambda pair: image_psnr(image, pair[1]), default=None)
+    files = [_fitting(image, max_bytes, sampling) for sampling in samplings]
+    return [file for file in files if file is not None and decode_avif(file, *image.shape[:2]) is not None]
 
 
 def decode_avif(file, height, width):

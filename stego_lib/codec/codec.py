@@ -2,8 +2,6 @@
 
 import functools
 import math
-import zipfile
-import zlib
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from stego_lib.codec.container import (
     OVERHEAD,
     SLOW,
     Stream,
-    avif_stream,
+    avif_streams,
     checksum,
     decode_file,
     lossless,
@@ -26,10 +24,12 @@ from stego_lib.codec.container import (
 from stego_lib.codec.latents import LatentCodec
 from stego_lib.codec.rate_control import StepSearch, rate_distortion_curve
 from stego_lib.codec.scaling import STEPS, nearest_index
+from stego_lib.codec.weights import UNREADABLE, read_weights, write_weights
 from stego_lib.images import MAX_PIXELS, check_photograph, image_psnr
 
 FORMAT = 2  # of codec.npz
 AVIF_BITS = 2.0  # bits a pixel up to which an AVIF file may be better (docs/experiments.md)
+SMALL_BITS = 0.75  # bits a pixel from which the networks for small photographs may be better, likewise
 EXCELLENT = 50.0  # dB, estimated, from which nobody asks whether the image even comes back exactly
 
 
@@ -56,16 +56,21 @@ def load_codec(path=None):
     >>> codec.decode(codec.encode(skimage.data.astronaut()[:100, :150], quality=40)).shape
     (100, 150, 3)
     """
-    path = Path(path or files("stego_lib") / "weights" / "codec.npz")
+    if path is not None:
+        return _load(Path(path))
+    folder = Path(files("stego_lib") / "weights")
+    return _load(folder / "codec.npz", small=functools.cache(lambda: _load(folder / "codec_small.npz")))
+
+
+def _load(path, *, small=None):
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            content = dict(archive)
+        content = read_weights(path)
         if int(content["format"]) != FORMAT:
             raise ValueError(f"its format is {int(content['format'])}, not {FORMAT}")
-        return Codec(content)
-    except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        return Codec(content, small=small)
+    except UNREADABLE as error:
         raise ValueError(f"{path} is not a codec, or not one of this version.") from error
 
 
@@ -75,18 +80,21 @@ class Codec:
     Blocks of pixels are transformed to principal components, quantized along a trellis, and written by a range coder
     under probabilities that a network predicts from what is written already. That network computes in fixed point:
     every machine and backend predicts the same. Another network refines what was quantized. Where a lossless file of
-    another format is no longer than what is asked for, the stream is that; so it is where an AVIF file is better. May
-    be used by several threads.
+    another format is no longer than what is asked for, the stream is that; so it is where an AVIF file is better. Of a
+    small photograph, a whole view in few pixels, there may be networks of their own, which are used where they are
+    better. May be used by several threads.
 
     Args:
-        content: Dictionary of arrays, the content of a `codec.npz`.
+        content: Dictionary of arrays: what `pack_weights` returns.
+        small: Function without arguments that returns the `Codec` for small photographs, called where one is coded.
+            Defaults to `None`, the same as for all.
         window: Side, in latents, of the windows in which large photographs are computed; changes speed and memory, not
             the streams. Defaults to `128`.
         batch_size: Windows that are computed at once, likewise. Defaults to `1`.
     """
 
-    def __init__(self, content, *, window=128, batch_size=1):
-        self.content = content
+    def __init__(self, content, *, small=None, window=128, batch_size=1):
+        self.content, self._small = content, small
         self.coder = LatentCodec(content, window=window, batch_size=batch_size)
 
     @functools.cached_property
@@ -100,7 +108,7 @@ class Codec:
         Args:
             path: Path of the `.npz` file.
         """
-        np.savez_compressed(path, **self.content)
+        write_weights(path, self.content)
 
     def encode(self, image, max_bytes=None, *, step=None, quality=None, jpeg=None, progress=None):
         """Compresses a photograph: to a number of bytes, to a quality, or with a given step of the quantizer.
@@ -135,21 +143,16 @@ class Codec:
         limit = math.inf if quality == math.inf else max_bytes
         data = None if limit is None else lossless(image, limit, jpeg=jpeg)
         if data is None:
-            search = StepSearch(self.coder, image, progress)
-            if step is not None:
-                trial = search.at(nearest_index(step))
-            elif max_bytes is not None:
-                trial = search.within(max_bytes - OVERHEAD)
-            else:
-                trial = search.reaching(quality)
-            height, width, _ = image.shape
-            data = pack(
-                Stream(LATENTS, height, width, trial.payload, trial.latents_check, trial.index, self.fingerprint)
-            )
-            if quality is not None:
-                data = lossless(image, len(data), jpeg=jpeg) or data
-            if step is None:
-                data = self._or_avif(image, data, max_bytes=max_bytes, quality=quality)
+            streams = [self._encode_latents(image, max_bytes, step=step, quality=quality, progress=progress)]
+            is_small = image.size <= SLOW and (max_bytes is None or 24 * max_bytes >= SMALL_BITS * image.size)
+            if self._small and is_small and step is None:
+                streams.append(self._small()._encode_latents(image, max_bytes, quality=quality))
+            if quality is not None and (data := lossless(image, min(map(len, streams)), jpeg=jpeg)):
+                streams.append(data)
+            limit = min(map(len, streams)) - 1 if max_bytes is None else max_bytes
+            if step is None and image.size <= SLOW and 24 * limit <= AVIF_BITS * image.size:
+                streams += avif_streams(image, limit)
+            data = self._best(image, streams, max_bytes=max_bytes, quality=quality)
             if max_bytes is not None and len(data) > max_bytes:
                 raise TooFewBytesError(f"At least {len(data)} bytes are needed. Received: max_bytes={max_bytes}")
         if progress:
@@ -193,6 +196,8 @@ class Codec:
         if stream.index >= len(STEPS):
             raise ValueError(DAMAGED)
         if stream.fingerprint != self.fingerprint:
+            if self._small and 3 * stream.height * stream.width <= SLOW:
+                return self._small()._decode_latents(stream, progress)
             raise ValueError(
                 "The stream was written with the weights of another codec, and only that codec can read it."
             )
@@ -209,18 +214,29 @@ class Codec:
             )
         return np.ascontiguousarray(self.coder.restore(values, stream.index)[0, : stream.height, : stream.width])
 
-    def _or_avif(self, image, data, *, max_bytes, quality):
-        """The stream, or one that is an AVIF file, where that is better; large images are not tried."""
-        fits = max_bytes is None or len(data) <= max_bytes
-        limit = len(data) - 1 if max_bytes is None else max_bytes
-        if image.size > SLOW or 24 * limit > AVIF_BITS * image.size:
-            return data
-        stream, decoded = avif_stream(image, limit) or (None, None)
-        if stream is None:
-            return data
-        if fits and image_psnr(image, decoded) < (quality or image_psnr(image, self.decode(data))):
-            return data
-        return stream
+    def _encode_latents(self, image, max_bytes=None, *, step=None, quality=None, progress=None):
+        search = StepSearch(self.coder, image, progress)
+        if step is not None:
+            trial = search.at(nearest_index(step))
+        elif max_bytes is not None:
+            trial = search.within(max_bytes - OVERHEAD)
+        else:
+            trial = search.reaching(quality)
+        height, width, _ = image.shape
+        return pack(Stream(LATENTS, height, width, trial.payload, trial.latents_check, trial.index, self.fingerprint))
+
+    def _best(self, image, streams, *, max_bytes, quality):
+        """The best stream that fits into the bytes, or the shortest one that reaches the quality."""
+        if len(streams) == 1:
+            return streams[0]
+
+        def psnr(data):
+            return image_psnr(image, self.decode(data))
+
+        if max_bytes is None:
+            return next((data for data in sorted(streams, key=len) if psnr(data) >= quality), streams[0])
+        fitting = [data for data in streams if len(data) <= max_bytes]
+        return max(fitting, key=psnr) if fitting else min(streams, key=len)
 
     def estimate(self, image, max_bytes):
         """Estimates how good an image will be in so many bytes, without compressing all of a large one.

@@ -19,7 +19,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from stego_lib.codec.avif import best_avif, decode_avif
+from stego_lib.codec.avif import avif_files, decode_avif
 
 LATENTS, WEBP, JPEG, AVIF = KINDS = (1, 2, 3, 4)
 READERS = {WEBP: WebPImageFile, JPEG: JpegImageFile}
@@ -121,21 +121,19 @@ def lossless(image, max_bytes, *, jpeg=None):
     return min((data for data in candidates if len(data) <= max_bytes), key=len, default=None)
 
 
-def avif_stream(image, max_bytes):
-    """Makes the best stream of so many bytes that is an AVIF file.
+def avif_streams(image, max_bytes):
+    """Makes streams of at most so many bytes that are AVIF files.
 
     Args:
         image: uint8 array of shape `(height, width, 3)`.
         max_bytes: The most bytes.
 
     Returns:
-        The stream, bytes, and the image that comes out of it; `None` if that takes more bytes.
+        List of bytes: with the colours as they are, and at half their size; none where that takes more bytes.
     """
-    best = best_avif(image, max_bytes - OVERHEADS[AVIF])
-    if best is None:
-        return None
-    file, decoded = best
-    return pack(Stream(AVIF, *image.shape[:2], file, checksum(decoded))), decoded
+    height, width, _ = image.shape
+    files = avif_files(image, max_bytes - OVERHEADS[AVIF])
+    return [pack(Stream(AVIF, height, width, file, checksum(decode_avif(file, height, width)))) for file in files]
 
 
 def decode_file(stream):

@@ -1,8 +1,11 @@
 """Networks over windows of large photographs, and patches that stand for a whole one."""
 
 import itertools
+import threading
 
 import numpy as np
+
+from stego_lib.threads import map_chunks
 
 PATCH = 48  # side, in latents, of the patches of a large photograph
 
@@ -43,29 +46,35 @@ def in_windows(function, inputs, *, margin, window, batch_size=1):
     ]
     sizes = [min(step + 2 * margin, side) for side, step in zip(sides, steps, strict=True)]
     places = list(itertools.product(range(batch), *cuts))
-    results = None
-    for first in range(0, len(places), batch_size):
-        batch_places = places[first : first + batch_size]
+    results = []
+
+    def compute(chunk):
         starts = [
             [min(max(cut[0] - margin, 0), side - size) for cut, side, size in zip(cuts, sides, sizes, strict=True)]
-            for _, *cuts in batch_places
+            for _, *cuts in places[chunk]
         ]
         windows = [
             np.stack(
                 [
                     x[image, top : top + sizes[0], left : left + sizes[1]]
-                    for (image, *_), (top, left) in zip(batch_places, starts, strict=True)
+                    for (image, *_), (top, left) in zip(places[chunk], starts, strict=True)
                 ]
             )
             for x in inputs
         ]
         outputs = function(*windows)
-        if results is None:
-            results = [np.empty((batch, *sides, output.shape[-1]), output.dtype) for output in outputs]
+        with lock:
+            if not results:
+                results.extend(np.empty((batch, *sides, output.shape[-1]), output.dtype) for output in outputs)
         for result, output in zip(results, outputs, strict=True):
-            for (image, *cuts), start, kept in zip(batch_places, starts, output, strict=True):
+            for (image, *cuts), start, kept in zip(places[chunk], starts, output, strict=True):
                 inner = [slice(a - begin, b - begin) for (a, b), begin in zip(cuts, start, strict=True)]
                 result[image, *(slice(a, b) for a, b in cuts)] = kept[*inner]
+
+    lock = threading.Lock()
+    map_chunks(
+        compute, len(places), chunk=batch_size
+    )  # what surrounds a network is done while it computes another window
     return results
 
 

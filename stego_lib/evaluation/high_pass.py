@@ -18,7 +18,7 @@ def square_filters():
     return filters
 
 
-def high_pass_detector(filters, *, limit, convolutions, momentum):
+def high_pass_detector(filters, *, limit, convolutions, momentum, channels=3):
     """Builds a convolutional detector whose first layer is a fixed bank of high-pass filters, for every channel alike.
 
     Args:
@@ -26,9 +26,10 @@ def high_pass_detector(filters, *, limit, convolutions, momentum):
         limit: Of what comes out of them, either way.
         convolutions: Pairs: filters of a convolution, and whether its output is halved in size.
         momentum: Of the batch normalizations.
+        channels: Of the images. Defaults to `3`.
 
     Input shape:
-        `(batch, height, width, 3)`, in 8-bit steps.
+        `(batch, height, width, channels)`, in 8-bit steps.
 
     Output shape:
         `(batch, 1)`, logit, higher for stego images.
@@ -36,12 +37,12 @@ def high_pass_detector(filters, *, limit, convolutions, momentum):
     Returns:
         A `keras.Model`.
     """
-    image = keras.Input((None, None, 3), name="image")
+    image = keras.Input((None, None, channels), name="image")
     high_pass = keras.layers.DepthwiseConv2D(
         5, depth_multiplier=filters.shape[-1], use_bias=False, trainable=False, padding="valid", name="high_pass"
     )
     x = high_pass(image)
-    high_pass.set_weights([np.repeat(filters[:, :, None], 3, axis=2)])
+    high_pass.set_weights([np.repeat(filters[:, :, None], channels, axis=2)])
     x = keras.ops.clip(x, -limit, limit)
     for index, (number, is_halved) in enumerate(convolutions, 1):
         x = keras.layers.Conv2D(number, 3, padding="same", use_bias=False, name=f"conv_{index}")(x)

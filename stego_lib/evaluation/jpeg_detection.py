@@ -1,6 +1,8 @@
 """How detectable it is that something is hidden in a JPEG file, beside what old tools do."""
 
+import functools
 import io
+import itertools
 import os
 
 import numpy as np
@@ -11,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
 from stego_lib.evaluation.jpeg_steganalysis import dctr_features, embed_in_order, luminance
+from stego_lib.evaluation.steganalysis import convolutional_detector
 from stego_lib.hiding.jpeg import capacity_bytes, choose_band, embed, num_nonzero
 from stego_lib.hiding.jpeg_file import read_jpeg
 
@@ -49,8 +52,11 @@ def embed_as_jsteg_does(jpeg, rate):
 EMBEDDINGS = {"hide": embed_as_hide_does, "LSB in order": embed_as_jsteg_does}
 
 
-def detect_in_jpeg(covers, *, qualities=QUALITIES, rates=RATES, embeddings=EMBEDDINGS):
-    """Trains a discriminant of DCTR features on every embedding, and tests it on other photographs.
+def detect_in_jpeg(covers, *, qualities=QUALITIES, rates=RATES, embeddings=EMBEDDINGS, seed=0):
+    """Trains two detectors on every embedding, and tests them on other photographs.
+
+    Both look at the luminance as it is decoded, before it is rounded: a discriminant at DCTR features of it, and the
+    convolutional network of `detect`, called CNN, at the picture itself.
 
     Args:
         covers: uint8 array of shape `(number, height, width, 3)`, every one of another photograph; the first half is
@@ -58,25 +64,31 @@ def detect_in_jpeg(covers, *, qualities=QUALITIES, rates=RATES, embeddings=EMBED
         qualities: Of the JPEG files that are made of them, with chrominance of half the size. Defaults to `(75, 95)`.
         rates: Bits for every AC coefficient that is not 0. Defaults to `RATES`.
         embeddings: Dictionary of functions from a `JPEGFile` and a rate to coefficients. Defaults to `EMBEDDINGS`.
+        seed: Of the network. Defaults to `0`.
 
     Returns:
         Dictionary as of `detect`, with names of embedding, quality and rate.
     """
-    result, half = {}, len(covers) // 2
-    side = covers.shape[1]
+    result, half, side = {}, len(covers) // 2, covers.shape[1]
     for quality in qualities:
-        names = [f"{name}, quality {quality}, {rate:g}" for name in embeddings for rate in rates]
-        features = []
-        for cover in tqdm(covers, desc=f"Quality {quality}", disable=None):
-            jpeg = read_jpeg(_encode(cover, quality))
-            stegos = [embedding(jpeg, rate) for embedding in embeddings.values() for rate in rates]
-            step = 8 * (2 - quality / 50)
-            features.append([dctr_features(luminance(jpeg, blocks), step) for blocks in (jpeg.blocks, *stegos)])
-        negative, *positives = np.swapaxes(features, 0, 1)
-        for name, positive in zip(names, positives, strict=True):
-            scores = ridge_discriminant(negative[:half], positive[:half])
-            result[name] = {("DCTR", side): np.stack([scores(negative[half:]), scores(positive[half:])])}
+        jpegs = [read_jpeg(_encode(cover, quality)) for cover in covers]
+        detectors = {
+            "DCTR": (functools.partial(dctr_features, step=8 * (2 - quality / 50)), ridge_discriminant),
+            "CNN": (lambda picture: picture[..., None], functools.partial(convolutional_detector, seed=seed)),
+        }
+        looked = {name: _look(look, jpegs, [jpeg.blocks for jpeg in jpegs]) for name, (look, _) in detectors.items()}
+        for name, rate in tqdm(list(itertools.product(embeddings, rates)), desc=f"Quality {quality}", disable=None):
+            stegos = [embeddings[name](jpeg, rate) for jpeg in jpegs]
+            scores = result[f"{name}, quality {quality}, {rate:g}"] = {}
+            for detector, (look, learn) in detectors.items():
+                negative, positive = looked[detector], _look(look, jpegs, stegos)
+                score = learn(negative[:half], positive[:half])
+                scores[detector, side] = np.stack([score(negative[half:]), score(positive[half:])])
     return result
+
+
+def _look(look, jpegs, blocks):
+    return np.stack([look(luminance(*pair)) for pair in zip(jpegs, blocks, strict=True)])
 
 
 def ridge_discriminant(covers, stegos):

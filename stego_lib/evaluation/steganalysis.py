@@ -186,11 +186,14 @@ def regularized_discriminant(covers, stegos, *, seed=0):
     return lambda images: scaler.transform(np.sqrt(images)) @ weights
 
 
-def build_detector():
+def build_detector(channels=3):
     """Builds a small convolutional detector whose first layer is a fixed bank of high-pass filters.
 
+    Args:
+        channels: Of the images. Defaults to `3`.
+
     Input shape:
-        `(batch, height, width, 3)`, in 8-bit steps.
+        `(batch, height, width, channels)`, in 8-bit steps.
 
     Output shape:
         `(batch, 1)`, logit, higher for stego images.
@@ -205,7 +208,7 @@ def build_detector():
     filters[2, 2:4, 0] = filters[2:4, 2, 1] = 1, -1
     filters[..., 2:] = square_filters()
     convolutions = (16, True), (32, True), (64, False)
-    return high_pass_detector(filters, limit=4.0, convolutions=convolutions, momentum=0.9)
+    return high_pass_detector(filters, limit=4.0, convolutions=convolutions, momentum=0.9, channels=channels)
 
 
 class _Batches(keras.utils.PyDataset):
@@ -224,14 +227,14 @@ class _Batches(keras.utils.PyDataset):
         joined = np.concatenate([chosen[:, 0], chosen[:, 1]], -1)
         size = (self.crop_size, self.crop_size)
         joined = np.stack([augment(pair, size, generator=generator) for pair in joined]).astype("float32")
-        return np.concatenate([joined[..., :3], joined[..., 3:]]), np.repeat([0.0, 1.0], len(joined))[:, None]
+        return np.concatenate(np.split(joined, 2, axis=-1)), np.repeat([0.0, 1.0], len(joined))[:, None]
 
 
 def convolutional_detector(covers, stegos, *, seed=0, steps=400, crop_size=64):
     """Trains `build_detector` on covers and stego images.
 
     Args:
-        covers: uint8 array of shape `(number, height, width, 3)`.
+        covers: Array of shape `(number, height, width, channels)`, in 8-bit steps.
         stegos: The stego images of the covers, same shape.
         seed: Seed of weights and batches. Defaults to `0`.
         steps: Training steps, of 16 pairs each. Defaults to `400`.
@@ -241,7 +244,7 @@ def convolutional_detector(covers, stegos, *, seed=0, steps=400, crop_size=64):
         Function from an array of images, of any size, to their scores, higher for stego images.
     """
     keras.utils.set_random_seed(seed)
-    detector = build_detector()
+    detector = build_detector(covers.shape[-1])
     schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps, alpha=0.01)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     detector.compile(keras.optimizers.Adam(schedule), loss, jit_compile=jit_compile())

@@ -15,6 +15,9 @@ Reference:
     [Chen and Wornell, 2001](https://doi.org/10.1109/18.923725) (quantization index modulation)
 """
 
+import functools
+
+import cv2
 import numpy as np
 
 from stego_lib.compilation import compiled
@@ -61,7 +64,7 @@ class Received:
     def __init__(self, image):
         self.shape = image.shape
         self.values = np.concatenate([blocks.reshape(-1) for blocks in unclipped(image)])
-        self.groups = np.concatenate([_clipping(image, grid) for grid in grids(image.shape)])
+        self.groups = _clipping(image)
 
 
 def expected_errors(cover, header, *, quality):
@@ -252,10 +255,14 @@ def _outliers(steps, positions, *, distrust):
     return np.minimum(distrust * OUTLIERS[:, None] * kinds, 0.5)
 
 
-def _clipping(image, grid):
-    """Sorts blocks into groups by how many of their pixels may have been clipped."""
-    rows, columns = grid
-    side = SIDE * (image.shape[0] // SIDE) // rows
-    near = ((image <= NEAR) | (image >= 255 - NEAR)).any(axis=2)[: rows * side, : columns * side]
-    parts = near.reshape(rows, side, columns, side).mean(axis=(1, 3))
-    return np.digitize(parts.reshape(-1), GROUPS).astype("uint8")
+def _clipping(image):
+    """Sorts blocks into groups by how many of their pixels may have been clipped, plane after plane."""
+    channels = cv2.split(image)
+    darkest, lightest = (functools.reduce(function, channels) for function in (cv2.min, cv2.max))
+    near = ((darkest <= NEAR) | (lightest >= 255 - NEAR)).astype("float32")
+    near = near[: image.shape[0] // SIDE * SIDE, : image.shape[1] // SIDE * SIDE]
+    luminance, chrominance, _ = (
+        np.digitize(cv2.resize(near, (columns, rows), interpolation=cv2.INTER_AREA).reshape(-1), GROUPS)
+        for rows, columns in grids(image.shape)
+    )
+    return np.concatenate([luminance, chrominance, chrominance]).astype("uint8")
