@@ -94,19 +94,15 @@ def learn_code(images, bits_per_sample, *, iterations=4, samples=160_000, seed=0
     blocks, of_image = blocks[chosen], of_image[chosen]
     code = design_code(bits_per_sample)
     for _ in tqdm(range(iterations), desc="Learning the message", disable=None, leave=False):
-        kinds = zip(*code, strict=True)
-        errors = np.stack([_errors(blocks, basis, scales=s, reaches=r, bits=b) for basis, s, r, b in kinds])
+        errors = np.stack([_errors(blocks, code_of_class) for code_of_class in zip(*code, strict=True)])
         kinds, errors = errors.argmin(0), errors.min(0) / DEPTH
         mean = np.bincount(of_image, errors) / np.maximum(np.bincount(of_image), 1)
         weights = 1 / (mean[of_image] + 0.3)  # rounding to 8 bits adds as much to every error, or nearly
         for kind in range(CLASSES):
             if (members := np.flatnonzero(kinds == kind)).size > 300:
-                for array, learned in zip(
-                    code,
-                    _learned_class(blocks[members], weights[members], bits_per_sample=bits_per_sample),
-                    strict=True,
-                ):
-                    array[kind] = learned
+                learned = _learned_class(blocks[members], weights[members], bits_per_sample=bits_per_sample)
+                for array, values in zip(code, learned, strict=True):
+                    array[kind] = values
     return code
 
 
@@ -172,9 +168,8 @@ def _learned_class(blocks, weights, *, bits_per_sample):
     for bits in range(1, MOST_BITS + 1):
         errors[bits] = np.inf
         for width, reach in itertools.product(WIDTHS, REACHES):
-            error = (
-                weights * (_quantized(latents, scales=width * deviations, reaches=reach, bits=bits) - latents) ** 2
-            ).sum(0)
+            quantized = _quantized(latents, scales=width * deviations, reaches=reach, bits=bits)
+            error = (weights * (quantized - latents) ** 2).sum(0)
             better = error < errors[bits]
             errors[bits, better], widths[bits, better], reaches[bits, better] = error[better], width, reach
     bits = _shared_bits(np.minimum.accumulate(errors), bits_per_sample)
@@ -182,7 +177,8 @@ def _learned_class(blocks, weights, *, bits_per_sample):
     return basis, widths[bits, every] * deviations, reaches[bits, every], bits
 
 
-def _errors(blocks, basis, *, scales, reaches, bits):
+def _errors(blocks, code_of_class):
+    basis, scales, reaches, bits = code_of_class
     latents = blocks @ basis
     return ((_quantized(latents, scales=scales, reaches=reaches, bits=bits) - latents) ** 2).sum(1)
 

@@ -44,11 +44,11 @@ def test_crops_are_those_of_photographs_and_the_same_for_the_same_seed(photograp
     frames, cuts = load_crops(paths(photographs))
     assert {frame.shape for frame in frames} == {cut.shape for cut in cuts} == {(150, 200, 3)}
     transform = load_codec().coder.transform
-    batches = CropDataset(frames, cuts, transform, batch_size=6, steps_per_epoch=2, seed=3)
+    batches = CropDataset(frames, cuts, transform=transform, batch_size=6, steps_per_epoch=2, seed=3)
     inputs, targets = batches[1]
     assert inputs["latents"].shape == (6, 16, 16, transform.depth)
     assert inputs["index"].shape == targets.shape == (6,)
-    again = CropDataset(frames, cuts, transform, batch_size=6, steps_per_epoch=2, seed=3)
+    again = CropDataset(frames, cuts, transform=transform, batch_size=6, steps_per_epoch=2, seed=3)
     np.testing.assert_array_equal(again[1][0]["latents"], inputs["latents"])
     batches.set_epoch(1)
     assert not np.array_equal(batches[1][0]["latents"], inputs["latents"])
@@ -56,7 +56,7 @@ def test_crops_are_those_of_photographs_and_the_same_for_the_same_seed(photograp
 
 @pytest.mark.parametrize("block", [4, 8, 16])
 def test_crops_have_one_size_whatever_the_photographs_have(photographs, block):
-    crops = draw_crops(*load_crops(paths(photographs)), 6, block, np.random.default_rng(0))
+    crops = draw_crops(*load_crops(paths(photographs)), number=6, block=block, generator=np.random.default_rng(0))
     assert crops.shape == (6, 18 * block, 18 * block, 3)
     assert crops.dtype == np.uint8
     assert crops.std((1, 2, 3)).min() > 10

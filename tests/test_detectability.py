@@ -54,11 +54,11 @@ def test_the_highest_rate_is_found_just_so_easily(area, pixels):
     assert area_under_roc(1.01 * rate, pixels) > area or rate == 1
 
 
-@pytest.mark.parametrize("area", [0.55, 0.8])
-def test_a_cover_that_is_large_enough_is_hardly_found(area):
-    pixels = pixels_needed(area, 20_000)
-    assert area_under_roc(8 * 20_000 / 3 / pixels, pixels) <= area
-    assert area_under_roc(8 * 20_000 / 3 / (pixels / 1.1), pixels / 1.1) > area
+@pytest.mark.parametrize(("area", "num_bytes"), [(0.55, 20_000), (0.8, 20_000), (0.501, 20_000), (0.55, 200_000_000)])
+def test_a_cover_that_is_large_enough_is_hardly_found(area, num_bytes):
+    pixels = pixels_needed(area, num_bytes)
+    assert area_under_roc(8 * num_bytes / 3 / pixels, pixels) <= area
+    assert area_under_roc(8 * num_bytes / 3 / (pixels / 1.1), pixels / 1.1) > area
 
 
 def test_words_tell_what_the_number_means():

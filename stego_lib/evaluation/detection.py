@@ -36,12 +36,12 @@ def embed_file(cover, secret, *, bits, fraction=1.0):
     return embed(cover, os.urandom(HEADER), os.urandom(length), bits=bits, seed=os.urandom(32), fill=fraction == 1)
 
 
-def lsb_replacement(cover, secret, *, fraction=1.0):
+def lsb_replacement(cover, secret, fraction=1.0):
     """Replaces the last bit of a share of the samples by random bits."""
     return _at_random_places(cover, (cover & 254) | _bits(cover.shape), fraction=fraction)
 
 
-def lsb_matching(cover, secret, *, fraction=1.0):
+def lsb_matching(cover, secret, fraction=1.0):
     """Changes a share of the samples by -1, 0 or 1, at random, so that their last bits are random."""
     return _at_random_places(cover, nearest_values(cover, _bits(cover.shape), bits=1), fraction=fraction)
 

@@ -13,6 +13,7 @@ Reference:
 import bisect
 import csv
 import functools
+import itertools
 import math
 from importlib import resources
 from statistics import NormalDist
@@ -70,9 +71,8 @@ def pixels_needed(area, num_bytes):
     Returns:
         Number of pixels.
     """
-    sizes = np.geomspace(2**8, 2**40, 2001)
-    rates = 8 * num_bytes / 3 / sizes
-    return math.ceil(next(size for size, rate in zip(sizes, rates, strict=True) if area_under_roc(rate, size) <= area))
+    sizes = (2 ** (8 + 0.016 * step) for step in itertools.count())
+    return math.ceil(next(size for size in sizes if area_under_roc(8 * num_bytes / 3 / size, size) <= area))
 
 
 def in_words(area):
