@@ -62,7 +62,9 @@ def _start_keras():
         with _native_code_silenced():
             import keras
 
-            devices = ", ".join(keras.distribution.list_devices())
+            from stego_lib.devices import list_devices
+
+            devices = ", ".join(list_devices())
     except (ImportError, ValueError) as error:
         backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         raise ImportError(
