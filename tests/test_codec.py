@@ -18,7 +18,7 @@ from PIL import Image
 
 from stego_lib.codec import container
 from stego_lib.codec.codec import Codec, load_codec
-from stego_lib.codec.container import JPEG, LATENTS, OVERHEAD, WEBP, Stream, pack, unpack
+from stego_lib.codec.container import HALF, JPEG, LATENTS, OVERHEAD, WEBP, Stream, pack, unpack
 from stego_lib.codec.scaling import STEPS
 from stego_lib.codec.transform import Transform, blocks_to_images, design_lapping, principal_components
 from stego_lib.codec.weights import write_weights
@@ -464,6 +464,24 @@ def test_a_small_photograph_is_coded_by_the_networks_that_are_better_for_it(code
     assert len(codec.encode(image, quality=40)) < len(alone.encode(image, quality=40))
     with pytest.raises(ValueError, match="weights of another codec"):
         alone.decode(ours[-1])
+
+
+def test_where_there_are_hardly_any_bytes_they_are_spent_on_fewer_pixels(codec):
+    image = cv2.GaussianBlur(skimage.data.coffee()[:301, :403], None, 3)
+    few, many = (codec.encode(image, max_bytes=number) for number in (250, 30000))
+    assert [unpack(data).kind for data in (few, many)] == [HALF, LATENTS]
+    assert len(few) <= 250
+    decoded = codec.decode(few)
+    assert decoded.shape == image.shape
+    assert psnr(image, decoded) > 27
+    smallest = codec.encode(image, max_bytes=90)
+    assert unpack(unpack(smallest).payload).kind == HALF
+    assert 20 < psnr(image, codec.decode(smallest)) < psnr(image, decoded)
+    with pytest.raises(ValueError, match="pixels, and only 100 are allowed"):
+        codec.decode(few, max_pixels=100)
+    for stream in few, many:  # neither of another size, nor in itself without end
+        with pytest.raises(ValueError, match="not a whole stream"):
+            codec.decode(pack(Stream(HALF, 301, 403, stream)))
 
 
 def test_other_files_are_no_codecs(codec, tmp_path):

@@ -1,5 +1,6 @@
 """The codec: photographs to bytes and back."""
 
+import contextlib
 import functools
 import math
 from importlib.resources import files
@@ -9,9 +10,11 @@ import numpy as np
 
 from stego_lib.codec.container import (
     DAMAGED,
+    HALF,
     LATENTS,
     MAX_SIDE,
     OVERHEAD,
+    OVERHEADS,
     SLOW,
     Stream,
     avif_streams,
@@ -21,6 +24,7 @@ from stego_lib.codec.container import (
     pack,
     unpack,
 )
+from stego_lib.codec.half_size import enlarged, half, half_size_stream, reduced
 from stego_lib.codec.latents import LatentCodec
 from stego_lib.codec.rate_control import StepSearch, rate_distortion_curve
 from stego_lib.codec.scaling import STEPS, nearest_index
@@ -30,6 +34,7 @@ from stego_lib.images import MAX_PIXELS, check_photograph, image_psnr
 FORMAT = 2  # of codec.npz
 AVIF_BITS = 2.0  # bits a pixel up to which an AVIF file may be better (docs/experiments.md)
 SMALL_BITS = 0.75  # bits a pixel from which the networks for small photographs may be better, likewise
+HALF_BITS, HALVED = 0.25, 32  # bits a pixel to which, and sides from which half the size may be better, likewise
 EXCELLENT = 50.0  # dB, estimated, from which nobody asks whether the image even comes back exactly
 
 
@@ -82,7 +87,8 @@ class Codec:
     every machine and backend predicts the same. Another network refines what was quantized. Where a lossless file of
     another format is no longer than what is asked for, the stream is that; so it is where an AVIF file is better. Of a
     small photograph, a whole view in few pixels, there may be networks of their own, which are used where they are
-    better. May be used by several threads.
+    better. Where there are hardly any bytes, the stream is that of the photograph at half its size, if that is better.
+    May be used by several threads.
 
     Args:
         content: Dictionary of arrays: what `pack_weights` returns.
@@ -152,6 +158,9 @@ class Codec:
             limit = min(map(len, streams)) - 1 if max_bytes is None else max_bytes
             if step is None and image.size <= SLOW and 24 * limit <= AVIF_BITS * image.size:
                 streams += avif_streams(image, limit)
+            if max_bytes is not None and 24 * max_bytes <= HALF_BITS * image.size and min(image.shape[:2]) >= HALVED:
+                with contextlib.suppress(TooFewBytesError):
+                    streams.append(half_size_stream(image, self.encode(reduced(image), max_bytes - OVERHEADS[HALF])))
             data = self._best(image, streams, max_bytes=max_bytes, quality=quality)
             if max_bytes is not None and len(data) > max_bytes:
                 raise TooFewBytesError(f"At least {len(data)} bytes are needed. Received: max_bytes={max_bytes}")
@@ -181,7 +190,12 @@ class Codec:
             raise ValueError(
                 f"The image has {stream.height} x {stream.width} pixels, and only {max_pixels} are allowed."
             )
-        image = self._decode_latents(stream, progress) if stream.kind == LATENTS else decode_file(stream)
+        if stream.kind == HALF:
+            if unpack(stream.payload)[1:3] != (half(stream.height), half(stream.width)):
+                raise ValueError(DAMAGED)
+            image = enlarged(self.decode(stream.payload, progress=progress), stream.height, stream.width)
+        else:
+            image = self._decode_latents(stream, progress) if stream.kind == LATENTS else decode_file(stream)
         if progress:
             progress(1.0)
         return image

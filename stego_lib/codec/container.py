@@ -5,7 +5,7 @@
 
 `content` is a checksum of what the payload decodes to, latents or the pixels of a JPEG or AVIF file, whose decoders
 differ; the pixels of a WebP file cannot. `index` is that of the step and `fingerprint` that of the weights; latents
-alone have them. `check` is a checksum of all else.
+alone have them. `check` is a checksum of all else. The payload of a picture at half its size is a stream of its own.
 """
 
 import binascii
@@ -21,10 +21,10 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from stego_lib.codec.avif import avif_files, decode_avif
 
-LATENTS, WEBP, JPEG, AVIF = KINDS = (1, 2, 3, 4)
+LATENTS, WEBP, JPEG, AVIF, HALF = KINDS = (1, 2, 3, 4, 5)
 READERS = {WEBP: WebPImageFile, JPEG: JpegImageFile}
 HEAD = "<BHH"
-MORE = {LATENTS: "<HHH", WEBP: "", JPEG: "<H", AVIF: "<H"}  # what follows the head
+MORE = {LATENTS: "<HHH", WEBP: "", JPEG: "<H", AVIF: "<H", HALF: ""}  # what follows the head
 CHECK = "<H"
 OVERHEADS = {  # bytes of a stream before the payload
     kind: sum(map(struct.calcsize, (HEAD, more, CHECK))) for kind, more in MORE.items()
