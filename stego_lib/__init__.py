@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 PUBLIC = {  # names by the modules they are in, which are imported when they are used
     "block_code": ["learn_code"],

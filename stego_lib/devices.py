@@ -22,6 +22,19 @@ def check_keras():
             )
 
 
+def list_devices():
+    """Lists the devices of the kind that computes, on any backend.
+
+    Returns:
+        List of strings such as `"gpu:0"` or `"cpu:0"`.
+    """
+    if keras.backend.backend() != "torch":
+        return keras.distribution.list_devices()
+    import torch  # for which Keras has no list
+
+    return [f"gpu:{number}" for number in range(torch.cuda.device_count())] or ["cpu:0"]
+
+
 def jit_compile():
     """Decides about XLA: under TensorFlow it makes convolutions on a CPU slower, and JAX cannot do without it.
 
@@ -30,7 +43,7 @@ def jit_compile():
     """
     if keras.backend.backend() != "tensorflow":
         return "auto"
-    return False if keras.distribution.list_devices()[0].startswith("cpu") else "auto"
+    return False if list_devices()[0].startswith("cpu") else "auto"
 
 
 def join_hosts():
@@ -98,8 +111,8 @@ def data_parallel(batch_size):
     Raises:
         ValueError: If the batches cannot be shared out evenly.
     """
-    devices = keras.distribution.list_devices() if keras.backend.backend() != "torch" else []  # Keras has none there
-    if len(devices) < 2:
+    devices = list_devices()
+    if len(devices) < 2 or keras.backend.backend() == "torch":  # for which Keras shares nothing
         return contextlib.nullcontext()
     if batch_size % len(devices):
         raise ValueError(f"Batches of {batch_size} cannot be shared among {len(devices)} devices.")

@@ -64,7 +64,9 @@ def _start_keras():
         with silenced_native_code():
             import keras
 
-            devices = ", ".join(keras.distribution.list_devices())
+            from stego_lib.devices import list_devices
+
+            devices = ", ".join(list_devices())
     except (ImportError, ValueError) as error:
         backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         raise ImportError(

@@ -9,7 +9,7 @@ from stego_lib.block_transform import CarrierEmbedding
 from stego_lib.callbacks import EpochGallery
 from stego_lib.channels import everyday_channel
 from stego_lib.data import PairDataset
-from stego_lib.devices import check_agreement, data_parallel, jit_compile, join_hosts, local_share
+from stego_lib.devices import check_agreement, data_parallel, jit_compile, join_hosts, list_devices, local_share
 from stego_lib.layers import ModularEmbedding, ResidualEmbedding
 from stego_lib.losses import CombinedLoss
 from stego_lib.metrics import psnr, ssim
@@ -206,7 +206,7 @@ def train(
         join_hosts()
     keras.utils.set_random_seed(seed)
     if all_devices:  # which share the last batch, too
-        devices = len(keras.distribution.list_devices())
+        devices = len(list_devices())
         number = len(validation_pairs[0]) // devices * devices
         if not number:
             raise ValueError(f"{devices} devices need as many validation pairs. Received: {len(validation_pairs[0])}")

@@ -13,13 +13,15 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from stego_lib.app.ways import BALANCED, BEST, CHOSEN, EXACT, HARD_TO_FIND, SURVIVING
+from stego_lib.hiding.stego import reveal_file
 from stego_lib.images import image_psnr, read_image
 
 pytest.importorskip("gradio")
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")]
-PATIENCE = 100_000  # ms
+PATIENCE = 300_000  # ms
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,8 @@ def app(tmp_path_factory):
             yield f"http://127.0.0.1:{port}", folder
         finally:
             server.terminate()
+            server.wait(PATIENCE / 1000)
+    assert not list(folder.glob("stego_lib-app-*"))
 
 
 @pytest.fixture
@@ -107,14 +111,20 @@ def downloaded(page, name, path):
     return path
 
 
-def hide(page, photographs, passphrase):
+def hide(page, photographs, passphrase, way=BALANCED):
     choose(page, 0, photographs / "cover.jpg")
     page.get_by_text("cover.jpg").first.wait_for()
     choose(page, 0, photographs / "secret.jpg")
     page.get_by_text("secret.jpg").first.wait_for()
+    hide_what_is_chosen(page, passphrase, way)
+
+
+def hide_what_is_chosen(page, passphrase, way):
+    page.get_by_label(way, exact=True).check()
     fill(page, passphrase, passphrase)
     page.get_by_role("button", name="Hide", exact=True).click()
-    page.get_by_text("of the samples changed").wait_for()
+    page.get_by_text("From 40 dB on, hardly anybody").wait_for(state="hidden")  # of an earlier one
+    page.get_by_text("From 40 dB on, hardly anybody").wait_for()
 
 
 def test_somebody_hides_saves_and_reveals(app, page, photographs, tmp_path):
@@ -122,24 +132,46 @@ def test_somebody_hides_saves_and_reveals(app, page, photographs, tmp_path):
     hide(page, photographs, "right")
     page.wait_for_timeout(1500)
     screenshot(page, "hidden")
-    stego = downloaded(page, "cover-stego.png", tmp_path / "stego.png")
+    stego = downloaded(page, "cover-stego.jpg", tmp_path / "stego.jpg")
 
     page.get_by_role("tab", name="Reveal").click()
     page.locator("input[type=file]:not(:disabled)").last.wait_for(state="attached")
     page.locator("[role=tabpanel]:visible input[type=file]").set_input_files(stego)
-    page.get_by_text("stego.png").last.wait_for()
+    page.get_by_text("stego.jpg").last.wait_for()
     fill(page, "wrong")
     page.get_by_role("button", name="Reveal", exact=True).click()
     is_said(page, "the passphrase is wrong")
     screenshot(page, "wrong-passphrase")
     fill(page, "right")
     page.get_by_role("button", name="Reveal", exact=True).click()
-    page.get_by_text("The secret has 160x128 pixels.").wait_for()
+    page.get_by_text("The secret, 160x128 pixels.").wait_for()
     page.wait_for_timeout(1500)
     screenshot(page, "revealed")
     revealed = downloaded(page, "revealed.png", tmp_path / "revealed.png")
     assert image_psnr(read_image(revealed), read_image(photographs / "secret.jpg")) > 30
     assert "right" not in (app[1] / "log").read_text()
+
+
+def test_every_way_gives_the_bytes_that_were_written(app, page, photographs, tmp_path):
+    hide(page, photographs, "right")
+    secret = read_image(photographs / "secret.jpg")
+    for way, suffix, least in ((HARD_TO_FIND, "jpg", 20), (CHOSEN, "jpg", 31.9), (BEST, "png", 40), (EXACT, "png", 99)):
+        hide_what_is_chosen(page, "right", way)
+        stego = downloaded(page, f"cover-stego.{suffix}", tmp_path / f"stego.{suffix}")
+        assert stego.read_bytes() in [path.read_bytes() for path in app[1].rglob(f"cover-stego.{suffix}")]
+        revealed = reveal_file(stego, tmp_path / "revealed.png", "right", overwrite=True)
+        assert image_psnr(revealed, secret) > least
+
+
+def test_what_has_to_survive_a_chat_app_survives(page, photographs, tmp_path):
+    hide(page, photographs, "right", SURVIVING)
+    page.wait_for_timeout(1500)
+    screenshot(page, "surviving")
+    stego = downloaded(page, "cover-stego.jpg", tmp_path / "stego.jpg")
+    with Image.open(stego) as image:
+        image.save(tmp_path / "received.jpg", quality=80)
+    revealed = reveal_file(tmp_path / "received.jpg", tmp_path / "revealed.png", "right")
+    assert 0 < revealed.shape[1] <= 160
 
 
 def test_what_is_no_photograph_is_said(page, photographs):
@@ -177,15 +209,15 @@ def test_files_are_deleted_when_the_page_is_closed_but_not_those_of_others(app, 
         second.wait_for_timeout(1500)
         screenshot(second, "phone")
         names = {path.name for path in app[1].rglob("*.*")}
-        assert {"cover.jpg", "secret.jpg", "cover-stego.png"} <= names
+        assert {"cover.jpg", "secret.jpg", "cover-stego.jpg"} <= names
         page.goto("about:blank")
         second.wait_for_timeout(3000)
         kept = [path.name for path in app[1].rglob("*.*")]
-        assert kept.count("cover.jpg") == kept.count("cover-stego.png") == 1
+        assert kept.count("cover.jpg") == kept.count("cover-stego.jpg") == 1
         second.goto("about:blank")
         second.wait_for_timeout(3000)
     left = {path.name for path in app[1].rglob("*.*")}
-    assert not left & {"cover.jpg", "secret.jpg", "cover-stego.png", "cover-preview.png", "difference.png"}
+    assert not left & {"cover.jpg", "secret.jpg", "cover-stego.jpg", "cover-preview.png", "difference.png"}
 
 
 def test_what_fits_is_shown(page, photographs):

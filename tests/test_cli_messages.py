@@ -90,3 +90,19 @@ def test_tensorflow_is_quiet_unless_the_user_wants_to_hear_it(variables, expecte
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"} | variables
     result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert result.stdout.strip() == expected
+
+
+@pytest.mark.parametrize(
+    ("installed", "backend"), [("jax", "jax"), ("tensorflow jax", "tensorflow"), ("", "tensorflow")]
+)
+def test_a_backend_is_taken_that_is_installed(installed, backend, tmp_path):
+    (tmp_path / "keras.json").write_text('{"backend": "tensorflow"}')  # as Keras writes it, whatever there is
+    for name in installed.split():
+        (tmp_path / f"{name}.py").touch()
+    script = (
+        "import os; from stego_lib.cli.environment import environment\n"
+        "with environment(): print(os.environ['KERAS_BACKEND'])"
+    )
+    path = os.pathsep.join([str(ROOT), str(tmp_path)])
+    result = run(sys.executable, "-S", "-c", script, KERAS_BACKEND="", KERAS_HOME=str(tmp_path), PYTHONPATH=path)
+    assert result.stdout.strip() == backend, result.stderr

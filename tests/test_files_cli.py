@@ -17,9 +17,11 @@ from PIL import Image
 
 from stego_lib.cli import hiding as command_line
 from stego_lib.cli import main
+from stego_lib.cli.messages import with_options
 from stego_lib.hiding import payload
 from stego_lib.hiding.outcome import Hidden
 from stego_lib.hiding.stego import hide, reveal_file
+from stego_lib.hiding.wording import how_easily_found
 from stego_lib.images import image_psnr, read_image, write_image
 
 pytestmark = pytest.mark.slow
@@ -351,7 +353,7 @@ def test_capacity_prints_a_line_for_every_number_of_bits(originals, capsys):
 def test_how_easily_it_is_found_is_said_with_what_helps(measured, expected):
     usual = {"stego": COVER, "bits": 0.1, "num_bytes": 100, "changed": 0.1, "cover_psnr": 50.0, "secret_psnr": 40.0}
     usual["secret_size"] = 40, 60
-    sentence = command_line._how_easily_found(Hidden(**usual | measured))
+    sentence = with_options(how_easily_found(Hidden(**usual | measured)))
     assert re.search(expected, sentence) or sentence == expected
 
 

@@ -131,7 +131,7 @@ def take(number):
 @pytest.fixture
 def scheduler():
     """Address of a scheduler that was there before."""
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster:
         yield cluster.scheduler_address
 
 
@@ -208,7 +208,7 @@ def test_there_is_no_scheduler(folder, monkeypatch):
 def test_no_worker_comes(folder, monkeypatch):
     monkeypatch.setattr("stego_lib.hiding.workers.PATIENCE", 0.1)
     with (
-        LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
         pytest.raises(OSError, match=r"No worker has come .*: start one with `dask worker inproc"),
     ):
         hide_many(folder / "pairs.csv", scheduler=cluster.scheduler_address)

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.machinery
+import importlib.util
 import json
 import os
 import sys
@@ -51,7 +52,7 @@ def _set_keras():
         in_file = json.loads(path.read_bytes()).get("backend")
     except (OSError, ValueError, AttributeError):
         in_file = None
-    backend = os.environ.get("KERAS_BACKEND") or in_file or "tensorflow"
+    backend = os.environ.get("KERAS_BACKEND") or _installed_backend(in_file or BACKENDS[0])
     if backend not in BACKENDS:
         source = "The environment variable KERAS_BACKEND" if os.environ.get("KERAS_BACKEND") else path
         raise ValueError(f"{source} names a backend that Keras does not have, {backend}: put tensorflow or jax there.")
@@ -59,6 +60,12 @@ def _set_keras():
     if not any(isinstance(finder, _LeanKeras) for finder in sys.meta_path):
         sys.meta_path.insert(0, _LeanKeras())
     os.environ["KERAS_HOME"] = os.devnull  # where there is no keras.json, and none can be written
+
+
+def _installed_backend(wanted):
+    """Another one if that is missing: Keras writes TensorFlow into `keras.json` also where there is only JAX."""
+    candidates = (wanted, *BACKENDS[:3]) if wanted in BACKENDS else ()
+    return next((name for name in candidates if importlib.util.find_spec(name)), wanted)
 
 
 class _LeanKeras:

@@ -6,12 +6,12 @@ import os
 import warnings
 from pathlib import Path
 
+from stego_lib.cli.messages import with_options
 from stego_lib.cli.progress import loading, progress
+from stego_lib.hiding.wording import decibels, describe_hidden, describe_revealed, percent
 
 VARIABLE = "STEGO_LIB_PASSPHRASE"
 FOUND = "Found: area under the ROC curve of a detector; 0.5 is guessing, 1 is certain."
-AIM = 0.55  # area under the ROC curve, for which a remedy is proposed
-DECIBELS = 4  # of a secret that twice the bytes are worth, about, at the rates of adaptive embedding
 
 
 def run_hide(options):
@@ -42,22 +42,8 @@ def run_hide(options):
             progress=report,
         )
     is_jpeg = options.survive is None and Path(options.output).suffix.lower() in JPEG_SUFFIXES
-    where, what = ("for every coefficient that is not 0", "coefficients") if is_jpeg else ("a sample", "samples")
-    print(
-        f"{options.output}: cover {hidden.cover_psnr:.1f} dB, secret {_shown(hidden.secret_psnr)}; "
-        f"{hidden.num_bytes} bytes hidden, {_rate(hidden.bits)} {where}, {_percent(hidden.changed)} of the {what} "
-        "changed."
-    )
-    if options.survive is None:
-        print(_how_easily_found(hidden, is_jpeg=is_jpeg))
-    else:
-        height, width = hidden.secret_size
-        print(
-            f"The secret, {width}x{height} pixels, survives JPEG of quality {options.survive} and better, and twice "
-            "the same: that was tried. It is found easily."
-        )
-    if passphrase is None:
-        print("There is no passphrase: everybody who has this program can reveal the secret.")
+    sentences = describe_hidden(hidden, passphrase=passphrase, is_jpeg=is_jpeg, survive=options.survive)
+    print(f"{options.output}:", "\n".join(map(with_options, sentences)))
 
 
 def run_hide_many(options):
@@ -139,13 +125,7 @@ def run_reveal(options):
             "changed after the secret was hidden. If a joint autoencoder made the image, reveal_images in Python "
             "reveals the secret."
         ) from error
-    height, width = revealed.secret.shape[:2]
-    print(f"{options.output}: the secret, {width}x{height} pixels.")
-    if revealed.original_size is not None:
-        height, width = revealed.original_size
-        print(f"It had {width}x{height} pixels before it was hidden.")
-    if revealed.wrong is not None:
-        print(f"It survived with {_percent(revealed.wrong)} of the bits wrong, all corrected.")
+    print(f"{options.output}:", "\n".join(describe_revealed(revealed)))
 
 
 def run_service(options):
@@ -168,15 +148,11 @@ def run_service(options):
 
 def _learn(options):
     """Fills in what a received file tells, unless it was given."""
-    from stego_lib.hiding.services import learn_service
+    from stego_lib.hiding.services import surviving_options
 
-    service = learn_service(options.like)
-    if service.survive is None:
-        raise ValueError(f"{options.like} was compressed so strongly that no secret survives it.")
-    if options.survive is None:
-        options.survive = service.survive
-    if options.fit is None:
-        options.fit = max(service.size)
+    for name, value in surviving_options(options.like).items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
 
 
 def run_capacity(options):
@@ -208,9 +184,9 @@ def run_capacity(options):
 def _print_rates(title, rows, *, quality):
     print(f"{title:13}  {'bytes' if quality else 'room, bytes':<11}  changed    cover      secret  found")
     for bits, num_bytes, changed, cover_psnr, secret_psnr, roc_auc in rows:
-        expected = "over 55 dB" if 55 < secret_psnr < math.inf else _shown(secret_psnr)
+        expected = "over 55 dB" if 55 < secret_psnr < math.inf else decibels(secret_psnr)
         expected = "no room" if math.isnan(secret_psnr) else expected
-        print(f"{bits:13} {num_bytes:>12}  {_percent(changed):>7}  {cover_psnr:.1f} dB  {expected:>10}  {roc_auc:5.2f}")
+        print(f"{bits:13} {num_bytes:>12}  {percent(changed):>7}  {cover_psnr:.1f} dB  {expected:>10}  {roc_auc:5.2f}")
 
 
 def run_choose_cover(options):
@@ -224,10 +200,10 @@ def run_choose_cover(options):
         rated = choose_cover(secret, options.covers, quality=quality, progress=report)
     if not rated:
         raise CapacityError("None of the photographs has room for the secret: take larger ones, or a lower `quality`.")
-    print(f"Best first, for the secret at {_shown(quality)}. {FOUND}")
+    print(f"Best first, for the secret at {decibels(quality)}. {FOUND}")
     print("bits a sample  changed  found        cost  cover")
     for path, cost, bits, changed, roc_auc in rated:
-        print(f"{bits:13.2g}  {_percent(changed):>7}  {roc_auc:5.2f}  {cost:10.0f}  {path}")
+        print(f"{bits:13.2g}  {percent(changed):>7}  {roc_auc:5.2f}  {cost:10.0f}  {path}")
     if len(rated) < len(options.covers):
         print(f"{len(options.covers) - len(rated)} of the photographs have no room for the secret.")
 
@@ -257,42 +233,3 @@ def _passphrase(options, *, new=False):
     if again != passphrase:
         raise ValueError("The two passphrases are not the same.")
     return passphrase
-
-
-def _how_easily_found(hidden, *, is_jpeg=False):
-    """Says in words and as a number how easily it is found, and what would help."""
-    from stego_lib.hiding.capacity import POOR
-    from stego_lib.hiding.detectability import highest_rate, in_words, pixels_needed
-    from stego_lib.hiding.payload import HEADER
-    from stego_lib.hiding.seal import TAG
-
-    words = f"{in_words(hidden.roc_auc).capitalize()}: area under the ROC curve of a detector {hidden.roc_auc:.2f}"
-    words += " (0.5 is guessing, 1 is certain)."
-    if hidden.roc_auc < AIM:
-        return words
-    num_bytes, pixels = hidden.num_bytes + HEADER + TAG, hidden.stego.size // 3
-    if is_jpeg:
-        fewer = hidden.bits / highest_rate(AIM, pixels, embedding="jpeg")
-        larger = fewer**2  # by the square root law
-    else:
-        larger = pixels_needed(AIM, num_bytes) / pixels
-        fewer = 8 * num_bytes / hidden.stego.size / highest_rate(AIM, pixels)
-    remedy = (
-        f"A cover of {larger:.{0 if larger > 10 else 1}f} times the pixels" if larger > 1 else "A fraction as --bits"
-    )
-    quality = hidden.secret_psnr - DECIBELS * math.log2(fewer)
-    if POOR <= quality < hidden.secret_psnr < math.inf:
-        remedy += f" or --quality {quality:.0f}"
-    return f"{words} {remedy} would make that {AIM}."
-
-
-def _rate(bits):
-    return "1 bit" if bits == 1 else f"{bits:.2g} bits"
-
-
-def _percent(part):
-    return f"{100 * part:.3g} %"
-
-
-def _shown(psnr):
-    return f"{psnr:.1f} dB" if math.isfinite(psnr) else "lossless"

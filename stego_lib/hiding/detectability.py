@@ -75,6 +75,19 @@ def pixels_needed(area, num_bytes):
     return math.ceil(next(size for size in sizes if area_under_roc(8 * num_bytes / 3 / size, size) <= area))
 
 
+def area_in_words(area):
+    """Says how easily something is found, in a sentence.
+
+    Args:
+        area: Area under the ROC curve.
+
+    Returns:
+        String.
+    """
+    words = f"{in_words(area).capitalize()}: area under the ROC curve of a detector {area:.2f}"
+    return f"{words} (0.5 is guessing, 1 is certain)."
+
+
 def in_words(area):
     """Says how easily something is found.
 

@@ -59,5 +59,24 @@ def learn_service(path):
     return Service(image.size, tables, nearest, subsampling, max(coarser, default=None))
 
 
+def surviving_options(path):
+    """Tells what `hide_file` needs for a secret that survives a service.
+
+    Args:
+        path: Path of a JPEG file that came back from it.
+
+    Returns:
+        Dictionary of `survive`, a quality, and `fit`, pixels.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no JPEG file, or no secret survives what was done to it.
+    """
+    service = learn_service(path)
+    if service.survive is None:
+        raise ValueError(f"{path} was compressed so strongly that no secret survives it.")
+    return {"survive": service.survive, "fit": max(service.size)}
+
+
 def _distance(tables, quality):
     return np.abs(np.log(quantization_tables(quality)[: len(tables)] / tables)).sum()
