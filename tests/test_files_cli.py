@@ -254,11 +254,12 @@ def test_an_empty_passphrase_in_the_environment_is_refused(originals):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder where nobody can write")
-def test_a_folder_where_nobody_can_write_is_named(originals):
-    result = run(originals, "hide", "cover.png", "secret.png", "-o", "/proc/new.png", "--bits", "1")
-    assert result.returncode == 1
-    assert "Cannot write /proc/new.png" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+def test_a_folder_where_nobody_can_write_is_named(originals, capsys):
+    paths = [str(originals / name) for name in ("cover.png", "secret.png")]
+    assert main(["hide", *paths, "-o", "/proc/new.png", "--bits", "1"]) == 1
+    error = capsys.readouterr().err
+    assert "Cannot write /proc/new.png" in error
+    assert len(error.splitlines()) == 1
 
 
 def test_a_full_disk_leaves_nothing_behind(originals):

@@ -22,10 +22,13 @@ sys.meta_path[:] = [finder for finder in sys.meta_path if "Editable" not in geta
 NEXT = """
 for name in [name for name in globals() if not name.startswith("_")]:
     del globals()[name]  # no notebook may use what another one has imported
-import os, sys
-os.chdir({folder!r})
-if "tensorflow" in sys.modules:
-    sys.modules["tensorflow"].config.run_functions_eagerly({eagerly})  # compiling takes longer than a few steps
+__import__("os").chdir({folder!r})
+"""
+# Compiling takes longer than the few steps of these trainings; whatever else they do is faster compiled.
+TRAINING = {"03_train": "", "06_codec": "train_codec("}
+EAGERLY = """
+if "tensorflow" in __import__("sys").modules:
+    __import__("tensorflow").config.run_functions_eagerly({})
 """
 FEW = '{"filters": 8, "num_blocks": 1, "epochs": 2, "steps_per_epoch": 3, "crop_size": 16}'
 PARAMETERS = {
@@ -39,7 +42,7 @@ PARAMETERS = {
     "CODEC_PRESETS[PRESET].update(filters=8, epochs=2, steps_per_epoch=3, synthesis_filters=8, synthesis_blocks=1,"
     " synthesis_epochs=1, synthesis_steps_per_epoch=3, synthesis_crops=64)",
     "07_files": "BITS, MAX_SIDE = (0.3, 1), 256",
-    "08_compare": "BITS, PAIRS = (1, 2), 2",
+    "08_compare": "BITS, PAIRS = (2,), 1",
     "09_steganalysis": 'SIZE, DETECTED, SHARES, BITS, MODELS = 64, ("SPA", "SPAM"), (1.0, 0.2), (2,), ()',
     "10_survive": "MAX_SIDE, STEP, COVER_QUALITY = 160, 20, 36.0",
 }
@@ -131,10 +134,10 @@ def executed(tmp_path_factory, dist, pairs):
     cells, ends = [], {}
     for name, (path, folder) in runs.items():
         (root / folder).mkdir(exist_ok=True)
-        eagerly = name in ("03_train", "06_codec")
-        cells.append(nbformat.v4.new_code_cell(NEXT.format(folder=str(root / folder), eagerly=eagerly)))
+        cells.append(nbformat.v4.new_code_cell(NEXT.format(folder=str(root / folder))))
         for cell in filter(is_code, prepared(path, PARAMETERS.get(path.stem, ""), root)):
-            cells.append(cell)
+            eagerly = name in TRAINING and TRAINING[name] in cell.source
+            cells += [nbformat.v4.new_code_cell(EAGERLY.format(eagerly)), cell]
             if name.startswith("refused") and "read_pairs" in cell.source:
                 cell.metadata["tags"] = ["raises-exception"]  # and the next notebook goes on
                 break
