@@ -31,6 +31,14 @@ def test_requirements_and_pyproject_agree():
     assert named - {"", "-e ."} == wanted
 
 
+def test_the_light_requirements_are_those_with_jax_in_place_of_tensorflow():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {name for name in project["dependencies"] if not name.startswith("tensorflow")}
+    [jax] = [name for name in project["optional-dependencies"]["dev"] if name.startswith("jax")]
+    lines = (ROOT / "requirements-light.txt").read_text().splitlines()
+    assert {line.split("#")[0].strip() for line in lines} - {""} == {*wanted, jax}
+
+
 def test_the_library_is_pure_keras():
     for path in (ROOT / "stego_lib").rglob("*.py"):
         if path.name == "devices.py":  # strategies are what only the backends have

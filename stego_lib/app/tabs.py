@@ -48,13 +48,11 @@ def hide_tab(gr, files):
     quality = gr.Slider(25, 55, value=32, step=1, label="Quality of the secret, PSNR in dB", visible=False)
     with gr.Group(visible=False) as surviving:
         cover_quality = gr.Slider(30, 45, value=38, step=1, label="Quality of the cover, PSNR in dB: less is more room")
-        label = (
-            "A photograph that came back from the chat app, as it was saved, if there is one: what it does is learned"
-        )
-        received = gr.File(label=label, file_types=PHOTOGRAPHS[:2], height=140)
+        label = "A photograph that came back from the app, to learn from"
+        received = gr.File(label=label, file_types=PHOTOGRAPHS[:2], height=150)
     kind = gr.Radio(list(KINDS), value=ALIKE, label="The stego image is")
     with gr.Row():
-        passphrase = gr.Textbox(type="password", label="Passphrase: several words; without one, everybody can reveal")
+        passphrase = gr.Textbox(type="password", label="Passphrase, several words")
         again = gr.Textbox(type="password", label="The same again")
     button = gr.Button("Hide", variant="primary")
     said = gr.Markdown(min_height=80)  # in which progress is shown
