@@ -63,6 +63,7 @@ WRITTEN = {
         "outputs/steganalysis/roc.png",
         "outputs/steganalysis/shares.png",
         "outputs/steganalysis/changes.png",
+        "outputs/steganalysis/rates.png",
     ],
     "10_survive": ["outputs/survive/stego.jpg", "outputs/survive/revealed.png", "outputs/survive/survived.png"],
 }
@@ -76,7 +77,7 @@ FIGURES = {
     "06_codec": 5,
     "07_files": 4,
     "08_compare": 4,
-    "09_steganalysis": 5,
+    "09_steganalysis": 6,
     "10_survive": 4,
 }
 
