@@ -28,8 +28,7 @@ from stego_lib.training import PRESETS
 from test_devices import SETTINGS, train_tiny
 
 PRESETS["tiny"] = SETTINGS
-for embedding in sys.argv[3:]:
-    train_tiny(os.path.join(sys.argv[1], embedding), embedding, devices=int(sys.argv[2]))
+train_tiny(sys.argv[1], sys.argv[3], devices=int(sys.argv[2]))
 """
 
 
@@ -42,20 +41,20 @@ def train_tiny(folder, embedding, *, devices=1):
     return read_history(Path(folder) / "history.csv")
 
 
-def start(folder, *embeddings, local_devices, **variables):
+def start(folder, embedding, *, local_devices, **variables):
     environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={local_devices}", **variables}
     environment |= {"KERAS_BACKEND": keras.backend.backend(), "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", SCRIPT, str(folder), "2", *embeddings]
+    command = [sys.executable, "-c", SCRIPT, str(folder), "2", embedding]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def finish(process, *folders):
+def finish(process, folder):
     try:
         output, _ = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == 0, output
-    return [read_history(folder / "history.csv") for folder in folders]
+    return read_history(folder / "history.csv")
 
 
 @pytest.fixture
@@ -67,14 +66,12 @@ def one(tmp_path, monkeypatch, eager):
 
 @pytest.mark.slow
 @pytest.mark.backend
-def test_two_devices_learn_what_one_learns(tmp_path, one):
-    embeddings = ("residual", "modular")
-    both = finish(start(tmp_path, *embeddings, local_devices=2), *(tmp_path / name for name in embeddings))
+@pytest.mark.parametrize("embedding", ["residual", "modular"])
+def test_two_devices_learn_what_one_learns(tmp_path, one, embedding):
+    two, expected = finish(start(tmp_path, embedding, local_devices=2), tmp_path), one(embedding)
     tolerance = 0.02 if keras.backend.backend() == "tensorflow" else 1e-3  # gradients are clipped on each device
-    for embedding, two in zip(embeddings, both, strict=True):
-        expected = one(embedding)
-        for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
-            np.testing.assert_allclose(two[name], expected[name], rtol=tolerance)
+    for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
+        np.testing.assert_allclose(two[name], expected[name], rtol=tolerance)
 
 
 def two_machines(folders):
@@ -96,15 +93,14 @@ def two_machines(folders):
 def test_two_machines_learn_what_one_learns(tmp_path, one):
     folders = [tmp_path / "first", tmp_path / "second"]
     processes = two_machines(folders)
-    runs = [folder / "modular" for folder in folders]
-    [first], [second] = map(finish, processes, runs)
+    first, second = map(finish, processes, folders)
     expected = one("modular")
     for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
         np.testing.assert_array_equal(first[name], second[name])
         np.testing.assert_allclose(first[name], expected[name], rtol=1e-3)
-    assert (runs[1] / "autoencoder.keras").exists()
+    assert (folders[1] / "autoencoder.keras").exists()
 
-    shutil.rmtree(runs[1] / "backup")
+    shutil.rmtree(folders[1] / "backup")
     for process in two_machines(folders):
         output, _ = process.communicate(timeout=600)
         assert process.returncode == 1

@@ -170,8 +170,10 @@ def test_arguments_are_checked(cover, secret):
 
 
 def test_what_does_not_fit_is_refused_with_the_remedy(cover, secret):
-    blocks = np.random.default_rng(0).choice(np.uint8([0, 255]), (16, 16, 3))
-    noise = blocks.repeat(8, 0).repeat(8, 1)  # which no step makes so coarse that it fits
+    blocks = np.random.default_rng(0).choice(np.uint8([0, 255]), (2, 128, 3))
+    noise = blocks.repeat(8, 0).repeat(
+        8, 1
+    )  # which no step makes so coarse that it fits, and too thin for half its size
     with pytest.raises(CapacityError, match=r"too small: take one of 16x16"):
         hide(cover[:8, :8], secret)
     with pytest.raises(CapacityError, match=r"`bits=1` .* take more bits, a larger cover or a smaller secret"):

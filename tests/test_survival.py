@@ -143,7 +143,7 @@ def test_more_room_for_a_worse_cover():
 def test_what_does_not_survive_is_tried_again_with_less_and_then_refused(monkeypatch):
     lengths = []
 
-    def never(stego, payload, *_):
+    def never(stego, payload, **_):
         lengths.append(len(payload.body))
         return False
 
