@@ -482,6 +482,10 @@ def test_where_there_are_hardly_any_bytes_they_are_spent_on_fewer_pixels(codec):
     for stream in few, many:  # neither of another size, nor in itself without end
         with pytest.raises(ValueError, match="not a whole stream"):
             codec.decode(pack(Stream(HALF, 301, 403, stream)))
+    for _ in range(1500):
+        stream = pack(Stream(HALF, 1, 1, stream))
+    with pytest.raises(ValueError, match="not a whole stream"):
+        codec.decode(stream)
 
 
 def test_other_files_are_no_codecs(codec, tmp_path):

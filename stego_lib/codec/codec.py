@@ -191,7 +191,8 @@ class Codec:
                 f"The image has {stream.height} x {stream.width} pixels, and only {max_pixels} are allowed."
             )
         if stream.kind == HALF:
-            if unpack(stream.payload)[1:3] != (half(stream.height), half(stream.width)):
+            sides = stream.height, stream.width
+            if min(sides) < HALVED or unpack(stream.payload)[1:3] != tuple(map(half, sides)):  # nor halved without end
                 raise ValueError(DAMAGED)
             image = enlarged(self.decode(stream.payload, progress=progress), stream.height, stream.width)
         else:
@@ -249,8 +250,8 @@ class Codec:
 
         if max_bytes is None:
             return next((data for data in sorted(streams, key=len) if psnr(data) >= quality), streams[0])
-        fitting = [data for data in streams if len(data) <= max_bytes]
-        return max(fitting, key=psnr) if fitting else min(streams, key=len)
+        fitting = [data for data in streams if len(data) <= max_bytes] or [min(streams, key=len)]
+        return max(fitting, key=psnr) if len(fitting) > 1 else fitting[0]  # decoding a large one takes long
 
     def estimate(self, image, max_bytes):
         """Estimates how good an image will be in so many bytes, without compressing all of a large one.
