@@ -488,6 +488,18 @@ def test_where_there_are_hardly_any_bytes_they_are_spent_on_fewer_pixels(codec):
         codec.decode(stream)
 
 
+def test_a_smooth_photograph_reaches_a_quality_at_half_its_size(codec):
+    smooth = cv2.GaussianBlur(skimage.data.coffee()[:300, :400], None, 3)
+    for image in smooth, np.tile(smooth, (3, 2, 1)):  # compared, and estimated
+        data = codec.encode(image, quality=36)
+        assert unpack(data).kind == HALF
+        assert 36 <= psnr(image, codec.decode(data)) < 36.2
+        assert len(data) < 0.95 * len(codec.encode_latents(image, quality=36))
+        assert codec.estimate_bytes(image, 36) == pytest.approx(len(data), rel=0.2)
+        assert codec.estimate(image, [len(data)]) == pytest.approx([36], abs=1)
+    assert unpack(codec.encode(skimage.data.coffee()[:300, :400], quality=36)).kind == LATENTS
+
+
 def test_other_files_are_no_codecs(codec, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no file .*none\.npz"):
         load_codec(tmp_path / "none.npz")

@@ -1,6 +1,5 @@
 """The codec: photographs to bytes and back."""
 
-import contextlib
 import functools
 import math
 from importlib.resources import files
@@ -8,38 +7,31 @@ from pathlib import Path
 
 import numpy as np
 
+from stego_lib.codec.candidates import TooFewBytesError, best_stream
 from stego_lib.codec.container import (
     DAMAGED,
     HALF,
     LATENTS,
     MAX_SIDE,
     OVERHEAD,
-    OVERHEADS,
     SLOW,
     Stream,
-    avif_streams,
     checksum,
     decode_file,
     lossless,
     pack,
     unpack,
 )
-from stego_lib.codec.half_size import enlarged, half, half_size_stream, reduced
+from stego_lib.codec.estimates import expected_length, expected_psnr
+from stego_lib.codec.half_size import can_be_halved, enlarged, half
 from stego_lib.codec.latents import LatentCodec
-from stego_lib.codec.rate_control import StepSearch, rate_distortion_curve
+from stego_lib.codec.rate_control import StepSearch
 from stego_lib.codec.scaling import STEPS, nearest_index
 from stego_lib.codec.weights import UNREADABLE, read_weights, write_weights
-from stego_lib.images import MAX_PIXELS, check_photograph, image_psnr
+from stego_lib.images import MAX_PIXELS, check_photograph
 
 FORMAT = 2  # of codec.npz
-AVIF_BITS = 2.0  # bits a pixel up to which an AVIF file may be better (docs/experiments.md)
-SMALL_BITS = 0.75  # bits a pixel from which the networks for small photographs may be better, likewise
-HALF_BITS, HALVED = 0.25, 32  # bits a pixel to which, and sides from which half the size may be better, likewise
 EXCELLENT = 50.0  # dB, estimated, from which nobody asks whether the image even comes back exactly
-
-
-class TooFewBytesError(ValueError):
-    """Not even the coarsest step fits into the bytes that are allowed."""
 
 
 def load_codec(path=None):
@@ -87,7 +79,7 @@ class Codec:
     every machine and backend predicts the same. Another network refines what was quantized. Where a lossless file of
     another format is no longer than what is asked for, the stream is that; so it is where an AVIF file is better. Of a
     small photograph, a whole view in few pixels, there may be networks of their own, which are used where they are
-    better. Where there are hardly any bytes, the stream is that of the photograph at half its size, if that is better.
+    better. Where the photograph is smooth, or bytes are few, the stream is that of half its size, if that is better.
     May be used by several threads.
 
     Args:
@@ -100,7 +92,7 @@ class Codec:
     """
 
     def __init__(self, content, *, small=None, window=128, batch_size=1):
-        self.content, self._small = content, small
+        self.content, self.small = content, small
         self.coder = LatentCodec(content, window=window, batch_size=batch_size)
 
     @functools.cached_property
@@ -146,27 +138,38 @@ class Codec:
             raise ValueError(f"`step` must be from {2 * STEPS[0]} to {2 * STEPS[-1]}. Received: step={step}")
         if quality is not None and not quality > 0:
             raise ValueError(f"`quality` must be a positive number of decibels. Received: quality={quality}")
-        limit = math.inf if quality == math.inf else max_bytes
-        data = None if limit is None else lossless(image, limit, jpeg=jpeg)
-        if data is None:
-            streams = [self._encode_latents(image, max_bytes, step=step, quality=quality, progress=progress)]
-            is_small = image.size <= SLOW and (max_bytes is None or 24 * max_bytes >= SMALL_BITS * image.size)
-            if self._small and is_small and step is None:
-                streams.append(self._small()._encode_latents(image, max_bytes, quality=quality))
-            if quality is not None and (data := lossless(image, min(map(len, streams)), jpeg=jpeg)):
-                streams.append(data)
-            limit = min(map(len, streams)) - 1 if max_bytes is None else max_bytes
-            if step is None and image.size <= SLOW and 24 * limit <= AVIF_BITS * image.size:
-                streams += avif_streams(image, limit)
-            if max_bytes is not None and 24 * max_bytes <= HALF_BITS * image.size and min(image.shape[:2]) >= HALVED:
-                with contextlib.suppress(TooFewBytesError):
-                    streams.append(half_size_stream(image, self.encode(reduced(image), max_bytes - OVERHEADS[HALF])))
-            data = self._best(image, streams, max_bytes=max_bytes, quality=quality)
-            if max_bytes is not None and len(data) > max_bytes:
-                raise TooFewBytesError(f"At least {len(data)} bytes are needed. Received: max_bytes={max_bytes}")
+        if step is not None:
+            data = self.encode_latents(image, step=step, progress=progress)
+        else:
+            data = best_stream(self, image, max_bytes, quality, jpeg=jpeg, progress=progress)
+        if max_bytes is not None and len(data) > max_bytes:
+            raise TooFewBytesError(f"At least {len(data)} bytes are needed. Received: max_bytes={max_bytes}")
         if progress:
             progress(1.0)
         return data
+
+    def encode_latents(self, image, *, max_bytes=None, step=None, quality=None, progress=None):
+        """Compresses a photograph as it is, and by the networks of this codec alone.
+
+        Args:
+            image: uint8 array of shape `(height, width, 3)`.
+            max_bytes: As of `encode`, and so are the others; exactly one of the three must be given.
+            step: Step of the quantizer.
+            quality: PSNR in dB.
+            progress: Called with the part that is done. Defaults to `None`.
+
+        Returns:
+            bytes; with the coarsest step where nothing fits, and the finest where no step reaches the quality.
+        """
+        search = StepSearch(self.coder, image, progress)
+        if step is not None:
+            trial = search.at(nearest_index(step))
+        elif max_bytes is not None:
+            trial = search.within(max_bytes - OVERHEAD)
+        else:
+            trial = search.reaching(quality)
+        height, width, _ = image.shape
+        return pack(Stream(LATENTS, height, width, trial.payload, trial.latents_check, trial.index, self.fingerprint))
 
     def decode(self, data, *, max_pixels=MAX_PIXELS, progress=None):
         """Decompresses a photograph.
@@ -191,10 +194,10 @@ class Codec:
                 f"The image has {stream.height} x {stream.width} pixels, and only {max_pixels} are allowed."
             )
         if stream.kind == HALF:
-            sides = stream.height, stream.width
-            if min(sides) < HALVED or unpack(stream.payload)[1:3] != tuple(map(half, sides)):  # nor halved without end
-                raise ValueError(DAMAGED)
-            image = enlarged(self.decode(stream.payload, progress=progress), stream.height, stream.width)
+            sides = height, width = stream.height, stream.width
+            if not can_be_halved(*sides) or unpack(stream.payload)[1:3] != (half(height), half(width)):
+                raise ValueError(DAMAGED)  # or it could be nested without end
+            image = enlarged(self.decode(stream.payload, progress=progress), height, width)
         else:
             image = self._decode_latents(stream, progress) if stream.kind == LATENTS else decode_file(stream)
         if progress:
@@ -211,8 +214,8 @@ class Codec:
         if stream.index >= len(STEPS):
             raise ValueError(DAMAGED)
         if stream.fingerprint != self.fingerprint:
-            if self._small and 3 * stream.height * stream.width <= SLOW:
-                return self._small()._decode_latents(stream, progress)
+            if self.small and 3 * stream.height * stream.width <= SLOW:
+                return self.small()._decode_latents(stream, progress)
             raise ValueError(
                 "The stream was written with the weights of another codec, and only that codec can read it."
             )
@@ -229,30 +232,6 @@ class Codec:
             )
         return np.ascontiguousarray(self.coder.restore(values, stream.index)[0, : stream.height, : stream.width])
 
-    def _encode_latents(self, image, max_bytes=None, *, step=None, quality=None, progress=None):
-        search = StepSearch(self.coder, image, progress)
-        if step is not None:
-            trial = search.at(nearest_index(step))
-        elif max_bytes is not None:
-            trial = search.within(max_bytes - OVERHEAD)
-        else:
-            trial = search.reaching(quality)
-        height, width, _ = image.shape
-        return pack(Stream(LATENTS, height, width, trial.payload, trial.latents_check, trial.index, self.fingerprint))
-
-    def _best(self, image, streams, *, max_bytes, quality):
-        """The best stream that fits into the bytes, or the shortest one that reaches the quality."""
-        if len(streams) == 1:
-            return streams[0]
-
-        def psnr(data):
-            return image_psnr(image, self.decode(data))
-
-        if max_bytes is None:
-            return next((data for data in sorted(streams, key=len) if psnr(data) >= quality), streams[0])
-        fitting = [data for data in streams if len(data) <= max_bytes] or [min(streams, key=len)]
-        return max(fitting, key=psnr) if len(fitting) > 1 else fitting[0]  # decoding a large one takes long
-
     def estimate(self, image, max_bytes):
         """Estimates how good an image will be in so many bytes, without compressing all of a large one.
 
@@ -265,9 +244,7 @@ class Codec:
             does not fit.
         """
         image = self._checked(image)
-        known_bytes, psnr = rate_distortion_curve(self.coder, image)
-        payloads = np.log2(np.maximum(np.array(max_bytes) - OVERHEAD, 1e-3))
-        estimated = np.interp(payloads, np.log2(known_bytes[::-1]), psnr[::-1], left=np.nan)
+        estimated = expected_psnr(self.coder, image, np.array(max_bytes))
         doubtful = [number for number, quality in zip(max_bytes, estimated, strict=True) if not quality > EXCELLENT]
         if doubtful and (data := lossless(image, max(doubtful))):
             estimated[np.array(max_bytes) >= len(data)] = np.inf
@@ -285,8 +262,7 @@ class Codec:
         """
         image, length = self._checked(image), math.inf
         if math.isfinite(quality):
-            known_bytes, psnr = rate_distortion_curve(self.coder, image)
-            length = OVERHEAD + 2 ** np.interp(quality, psnr[::-1], np.log2(known_bytes[::-1]))
+            length = expected_length(expected_psnr, self.coder, image, quality)
         if quality > EXCELLENT:
             data = lossless(image, length)
             length = len(data) if data else min(length, image.size)

@@ -64,7 +64,7 @@ class LatentCodec:
         self.finest = int(np.searchsorted(STEPS, self.transform.largest_latent() / LARGEST_VALUE))
         self._exactness = Exactness(content["stage_1_2"] if "stage_1_2" in content else content["coarse_0_2"])
         self._lock = threading.Lock()
-        self.last_curve = None  # that `rate_distortion_curve` has estimated, and of which image
+        self.curves = {}  # that `stego_lib.codec.estimates` has found, of the last images
         for network in (*self.context.networks, self.synthesis):
             network.compile(jit_compile=jit_compile())
 

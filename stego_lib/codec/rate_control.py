@@ -1,6 +1,5 @@
 """Which step fills a number of bytes, or reaches a quality."""
 
-import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +20,6 @@ TYPICAL_INDEX, TYPICAL_SLOPE = 500, 85
 EXACT_INDEX, EXACT = 256, 53.0  # the step of two grey levels leaves about 53 dB
 BEST = 58.0  # dB; for more, as for an exact image, the search begins at the step that makes this
 REMAINING = 0.6  # of the search, thought to be left after every trial
-ESTIMATED = range(96, len(STEPS), 112)  # steps of the curve of an estimate
 
 
 class Trial(NamedTuple):
@@ -77,7 +75,7 @@ class StepSearch:
             return _steps_between(8 * len(trial.payload) / self._latents.size, wanted)
 
         def sampled_excess(sample, quantized):
-            ratio = _activity(self._latents[:, ::8, ::8], quantized.index) / _activity(sample, quantized.index)
+            ratio = activity(self._latents[:, ::8, ::8], quantized.index) / activity(sample, quantized.index)
             return _steps_between(quantized.bits / sample.size * ratio, wanted)
 
         guess, tolerance = self._guess(sampled_excess, TYPICAL_INDEX - TYPICAL_SLOPE * wanted)
@@ -109,7 +107,7 @@ class StepSearch:
             return (psnr - quality) / DECIBELS - tolerance + 1e-9
 
         def sampled_excess(sample, quantized):
-            psnr = _psnr_of_latents(self._coder.refine(quantized.values, quantized.index), sample)
+            psnr = psnr_of_latents(self._coder.refine(quantized.values, quantized.index), sample)
             return (psnr - aim) / DECIBELS - TOLERANCE
 
         guess, tolerance = self._guess(sampled_excess, EXACT_INDEX - (aim - EXACT) / DECIBELS)
@@ -135,42 +133,11 @@ class StepSearch:
         guess = self._clipped(guess)
         if self._latents.size <= LARGE:
             return guess, 0
-        sample = patches(self._latents, 24)
+        sample = patches(self._latents, 24, side=48, least=3)
         if len(sample) > 1:
             for _ in range(2):
                 guess = self._clipped(guess + excess(sample, self._coder.quantize(sample, guess)) + TOLERANCE / 2)
         return guess, TOLERANCE
-
-
-def rate_distortion_curve(coder, image):
-    """Estimates how good an image is with how many bits, without compressing all of a large one.
-
-    Whoever hides asks several times for the same secret: the curve of the last image is kept.
-
-    Args:
-        coder: `LatentCodec`.
-        image: uint8 array of shape `(height, width, 3)`.
-
-    Returns:
-        Bytes, and PSNR in dB; two float64 arrays, both falling.
-    """
-    image_key = image.shape, hashlib.sha256(np.ascontiguousarray(image)).digest()
-    last = coder.last_curve
-    if last is None or last[0] != image_key:
-        last = coder.last_curve = image_key, _estimated_curve(coder, image)
-    return last[1]
-
-
-def _estimated_curve(coder, image):
-    latents = coder.transform.analyze(image[None])
-    sample = patches(latents, 6)
-    num_bytes, psnr = [], []
-    for index in ESTIMATED:
-        quantized = coder.quantize(sample, index)
-        ratio = _activity(latents[:, ::8, ::8], index) / _activity(sample, index) if len(sample) > 1 else 1
-        num_bytes.append(max(quantized.bits / 8 / sample.size * latents.size * ratio, 1e-3))
-        psnr.append(_psnr_of_latents(coder.refine(quantized.values, index), sample))
-    return np.array(num_bytes), np.array(psnr)
 
 
 def _bracket(excess, guess, *, tolerance, finest):
@@ -196,12 +163,28 @@ def _steps_between(bits, wanted):
     return SOFTPLUS_STEPS * (bits - wanted)
 
 
-def _activity(latents, index):
-    """Grows nearly as the bits that latents take: what is sampled is scaled by it to the whole."""
+def activity(latents, index):
+    """Measures what grows nearly as the bits that latents take: what is sampled is scaled by it to the whole.
+
+    Args:
+        latents: float32 array of any shape, in grey levels.
+        index: Index of the step.
+
+    Returns:
+        Number.
+    """
     return np.log2(1 + np.abs(latents) / STEPS[index]).mean()
 
 
-def _psnr_of_latents(refined, latents):
-    """PSNR of the image that these latents make, about: rounding it to 8 bits adds a twelfth to the error."""
+def psnr_of_latents(refined, latents):
+    """Computes the PSNR of the image that latents make, about: rounding it to 8 bits adds a twelfth to the error.
+
+    Args:
+        refined: float32 array, in grey levels.
+        latents: float32 array of the same shape, as they were.
+
+    Returns:
+        Number in dB.
+    """
     error = ((refined - latents) ** 2).mean(dtype="float64")
     return 10 * np.log10(255**2 / (error + 1 / 12))

@@ -7,8 +7,6 @@ import numpy as np
 
 from stego_lib.threads import map_chunks
 
-PATCH = 48  # side, in latents, of the patches of a large photograph
-
 
 def reach(network):
     """Counts how far a network looks around a latent.
@@ -78,21 +76,23 @@ def in_windows(function, inputs, *, margin, window, batch_size=1):
     return results
 
 
-def patches(latents, number):
+def patches(latents, number, *, side, least=1):
     """Cuts patches out of a large photograph, spread evenly.
 
     Args:
         latents: Array of shape `(1, height, width, channels)`.
         number: About how many.
+        side: Of a patch, in latents.
+        least: How many times larger than all patches a photograph must be. Defaults to `1`.
 
     Returns:
-        Array of shape `(patches, 48, 48, channels)`, narrower for a photograph that is; a photograph less than three
-        times as large as all patches as it is.
+        Array of shape `(patches, side, side, channels)`, narrower for a photograph that is; a smaller photograph as it
+        is.
     """
     sides = np.array(latents.shape[1:3])
-    if sides.prod() < 3 * number * PATCH**2:
+    if sides.prod() <= least * number * side**2:
         return latents
-    sizes = np.minimum(sides, PATCH)
+    sizes = np.minimum(sides, side)
     counts = np.clip(np.rint(np.sqrt(number * sides / sides[::-1])).astype(int), 1, sides // sizes)
     rows, columns = (
         np.linspace(0, side - size, 2 * count + 1)[1::2].astype(int)

@@ -1,0 +1,82 @@
+"""How good an image will be with how many bytes, without compressing all of a large one."""
+
+import hashlib
+
+import numpy as np
+
+from stego_lib.codec.container import HALF, OVERHEAD, OVERHEADS
+from stego_lib.codec.half_size import best_psnr, is_worth_halving, psnr_when_enlarged, reduced
+from stego_lib.codec.rate_control import activity, psnr_of_latents
+from stego_lib.codec.scaling import STEPS
+from stego_lib.codec.tiling import patches
+
+ESTIMATED = range(96, len(STEPS), 112)  # steps of the curve
+NUMBER, SIDE = 12, 24  # of the patches of a large photograph, in latents
+KEPT = 4  # curves: of a photograph, and of what it is at half its size, and that again
+FINENESS = 8  # numbers of bytes that are looked at from one power of 2 to the next
+
+
+def whole_psnr(coder, image, num_bytes):
+    """Estimates how good an image will be, coded as it is.
+
+    Args:
+        coder: `LatentCodec`.
+        image: uint8 array of shape `(height, width, 3)`.
+        num_bytes: Array of numbers of bytes.
+
+    Returns:
+        float64 array of PSNR in dB; NaN where the image does not fit.
+    """
+    known_bytes, psnr = _curve(coder, image)
+    payloads = np.log2(np.maximum(num_bytes - OVERHEAD, 1e-3))
+    return np.interp(payloads, np.log2(known_bytes[::-1]), psnr[::-1], left=np.nan)
+
+
+def half_size_psnr(coder, image, num_bytes):
+    """Estimates how good an image will be, coded at half its size: as `whole_psnr`."""
+    return psnr_when_enlarged(whole_psnr(coder, reduced(image), num_bytes - OVERHEADS[HALF]), best_psnr(image))
+
+
+def expected_psnr(coder, image, num_bytes):
+    """Estimates how good an image will be, coded as it is or at half its size: as `whole_psnr`."""
+    psnr = whole_psnr(coder, image, num_bytes)
+    if is_worth_halving(image, np.nan_to_num(psnr).min()):
+        psnr = np.fmax(psnr, half_size_psnr(coder, image, num_bytes))
+    return psnr
+
+
+def expected_length(expected, coder, image, quality):
+    """Estimates how many bytes an image takes.
+
+    Args:
+        expected: `whole_psnr` or `expected_psnr`.
+        coder: `LatentCodec`.
+        image: uint8 array of shape `(height, width, 3)`.
+        quality: PSNR in dB.
+
+    Returns:
+        Number of bytes; about those of the samples where they do not suffice.
+    """
+    lengths = 2 ** np.arange(4, np.log2(image.size), 1 / FINENESS)
+    psnr = np.maximum.accumulate(np.nan_to_num(expected(coder, image, lengths)))
+    return 2 ** np.interp(quality, psnr, np.log2(lengths))
+
+
+def _curve(coder, image):
+    """Bytes and PSNR in dB, two float64 arrays that fall; whoever hides asks several times for the same secret."""
+    image_key = image.shape, hashlib.sha256(np.ascontiguousarray(image)).digest()
+    curve = coder.curves.get(image_key) or _estimated_curve(coder, image)
+    coder.curves = dict([*coder.curves.items(), (image_key, curve)][-KEPT:])
+    return curve
+
+
+def _estimated_curve(coder, image):
+    latents = coder.transform.analyze(image[None])
+    sample = patches(latents, NUMBER, side=SIDE)
+    num_bytes, psnr = [], []
+    for index in ESTIMATED:
+        quantized = coder.quantize(sample, index)
+        ratio = activity(latents[:, ::8, ::8], index) / activity(sample, index) if len(sample) > 1 else 1
+        num_bytes.append(max(quantized.bits / 8 / sample.size * latents.size * ratio, 1e-3))
+        psnr.append(psnr_of_latents(coder.refine(quantized.values, index), sample))
+    return np.array(num_bytes), np.array(psnr)
