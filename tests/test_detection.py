@@ -19,7 +19,7 @@ from stego_lib.evaluation.detection import (
     lsb_replacement,
     rate_embeddings,
 )
-from stego_lib.evaluation.simulation import uniform_probabilities
+from stego_lib.evaluation.simulation import embed_uniformly
 from stego_lib.evaluation.steganalysis import DETECTORS, Detector
 from stego_lib.images import image_psnr
 
@@ -55,8 +55,8 @@ def test_the_strongest_detector_is_written_as_csv():
     weak, strong = generator.normal(size=(2, 2, 40))
     strong[1] += 9
     scores = {("SPAM", 64): weak, ("SRM", 64): strong, ("SPAM", 256): strong}
-    text = detectability_csv(dict.fromkeys(rate_embeddings((0.4, 0.01)), scores), (0.4, 0.01))
-    assert text.splitlines()[:3] == ["embedding,rate,side,auc", "uniform,0.4,64,1.000", "uniform,0.4,256,1.000"]
+    text = detectability_csv(dict.fromkeys(rate_embeddings((0.3, 0.01)), scores), (0.3, 0.01))
+    assert text.splitlines()[:3] == ["embedding,rate,side,auc", "uniform,0.3,64,1.000", "uniform,0.3,256,1.000"]
     assert "adaptive,0.01,256,1.000" in text
     assert [len(row) for row in csv.reader(io.StringIO(text))] == [4] * (1 + 2 * 2 * 2)
 
@@ -75,7 +75,7 @@ def test_rates_are_those_of_the_cover_that_is_seen(squares):
 def test_a_network_finds_less_at_lower_rates_after_a_curriculum(squares, monkeypatch):
     for name, number in {"FIRST_STEPS": 60, "NEXT_STEPS": 20, "SEEDS": 1}.items():
         monkeypatch.setattr(curriculum, name, number)
-    monkeypatch.setattr(curriculum, "EMBEDDINGS", {"uniform": uniform_probabilities})
+    monkeypatch.setattr(curriculum, "EMBEDDINGS", {"uniform": embed_uniformly})
     result = curriculum.detect_by_curriculum(squares, rates=(0.01, 1.0), image_sizes=(64, 256))
     areas = [detectability(scores["curriculum CNN", 64])[0] for scores in result.values()]
     assert list(result) == ["uniform, 1 bits a sample", "uniform, 0.01 bits a sample"]

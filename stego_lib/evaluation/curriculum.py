@@ -3,14 +3,13 @@
 import keras
 import numpy as np
 
-from stego_lib.batches import augment
 from stego_lib.devices import jit_compile
-from stego_lib.evaluation.detection import RATES, middle, rate_name
+from stego_lib.evaluation.detection import RATES, middle, rate_embeddings, rate_name
 from stego_lib.evaluation.high_pass import high_pass_detector, square_filters
-from stego_lib.evaluation.simulation import EMBEDDINGS, draw_changes
+from stego_lib.evaluation.simulation import EMBEDDINGS
+from stego_lib.evaluation.steganalysis import PairBatches
 
-PAIRS = 16  # covers in a batch, each with its stego image
-CROP_SIZE = 64
+DRAWS = 4  # stego images of a cover that is learned from, with a message and key each
 FIRST_STEPS, NEXT_STEPS = 1000, 300  # at the highest rate, and at each of the others
 FIRST_RATE, NEXT_RATE = 2e-3, 1e-3  # learning rates at the start
 SEEDS = 2  # networks, whose outputs are added
@@ -33,10 +32,14 @@ def detect_by_curriculum(covers, *, rates=RATES, image_sizes=(64, 256), seed=0):
     sizes = [size for size in image_sizes if size <= min(covers.shape[1:3])]
     result = {}
     generator = np.random.default_rng(seed)
-    for name, compute_probabilities in EMBEDDINGS.items():
+    for name, embed_at in EMBEDDINGS.items():
+
+        def embed_in(images, rate, embed_at=embed_at):
+            return np.stack([embed_at(image, rate, generator=generator) for image in images])
+
         networks = [None] * SEEDS
-        for rate in sorted(rates, reverse=True):
-            learned = [compute_probabilities(cover, rate) for cover in covers[:half]]
+        for rate in sorted((rate for rate in rates if rate_name(name, rate) in rate_embeddings(rates)), reverse=True):
+            learned = [embed_in(covers[:half], rate) for _ in range(DRAWS)]
             networks = [
                 train_network(covers[:half], learned, start=network, seed=seed + index)
                 for index, network in enumerate(networks)
@@ -44,9 +47,7 @@ def detect_by_curriculum(covers, *, rates=RATES, image_sizes=(64, 256), seed=0):
             scores = result[rate_name(name, rate)] = {}
             for size in sizes:
                 tested = middle(covers[half:], size)
-                stegos = [
-                    draw_changes(cover, compute_probabilities(cover, rate), generator=generator) for cover in tested
-                ]
+                stegos = embed_in(tested, rate)
                 scores["curriculum CNN", size] = sum(
                     np.stack([network_scores(network, images) for images in (tested, stegos)]) for network in networks
                 )
@@ -92,36 +93,12 @@ def build_network():
     return high_pass_detector(filters, limit=LIMIT, convolutions=convolutions, momentum=0.95)
 
 
-class _Batches(keras.utils.PyDataset):
-    """Covers and stego images of them that are drawn anew, together in every batch, cut, flipped and turned alike."""
-
-    def __init__(self, covers, probabilities, *, steps, seed):
-        super().__init__()
-        self.covers, self.probabilities, self.steps, self.seed = covers, probabilities, steps, seed
-
-    def __len__(self):
-        return self.steps
-
-    def __getitem__(self, index):
-        generator = np.random.default_rng((self.seed, index))
-        pairs = np.stack([self._pair(number, generator) for number in generator.integers(len(self.covers), size=PAIRS)])
-        images = np.concatenate([pairs[..., :3], pairs[..., 3:]]).astype("float32")
-        return images, np.repeat([0.0, 1.0], PAIRS)[:, None]
-
-    def _pair(self, number, generator):
-        cover, probabilities = self.covers[number], self.probabilities[number]
-        joined = augment(np.concatenate([cover, *probabilities], -1), (CROP_SIZE, CROP_SIZE), generator=generator)
-        cover, down, up = np.split(joined, [3, 3 + probabilities.shape[-1]], axis=-1)
-        return np.concatenate([cover, draw_changes(cover, (down, up), generator=generator)], -1)
-
-
-def train_network(covers, probabilities, *, start=None, seed=0):
+def train_network(covers, stegos, *, start=None, seed=0):
     """Trains `build_network` at one embedding rate.
 
     Args:
         covers: uint8 array of shape `(number, height, width, 3)`.
-        probabilities: List of float arrays of shape `(2, height, width, 3)`, for every cover: how probably each sample
-            changes by -1, and by 1.
+        stegos: List of arrays of the same shape: their stego images, with one message or more.
         start: A network that was trained at a higher rate, which goes on from there; a new one if `None`. Defaults to
             `None`.
         seed: Of weights and batches. Defaults to `0`.
@@ -137,5 +114,5 @@ def train_network(covers, probabilities, *, start=None, seed=0):
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     network.compile(keras.optimizers.Adam(schedule), loss, jit_compile=jit_compile())
-    network.fit(_Batches(covers, probabilities, steps=steps, seed=seed), shuffle=False, verbose=0)
+    network.fit(PairBatches(covers, stegos, steps=steps, seed=seed), shuffle=False, verbose=0)
     return network

@@ -10,13 +10,14 @@ from tqdm.auto import tqdm
 
 from stego_lib.evaluation.disturbances import noise
 from stego_lib.evaluation.quality import joint_methods
-from stego_lib.evaluation.simulation import EMBEDDINGS, draw_changes
+from stego_lib.evaluation.simulation import EMBEDDINGS
 from stego_lib.evaluation.steganalysis import DETECTORS
+from stego_lib.hiding.adaptive import MOST
 from stego_lib.hiding.filling import capacity_bytes, embed, nearest_values
 from stego_lib.hiding.payload import HEADER
 from stego_lib.models import PRETRAINED
 
-RATES = (0.4, 0.2, 0.1, 0.05, 0.02, 0.01)  # bits a sample
+RATES = (0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)  # bits a sample
 SHARES = (1.0, 0.5, 0.2, 0.1, 0.05)  # of the room of one bit a sample
 
 
@@ -92,7 +93,7 @@ def rate_name(embedding, rate):
 
 
 def rate_embeddings(rates=RATES):
-    """Collects uniform and adaptive embedding at several rates.
+    """Collects uniform and adaptive embedding at several rates, adaptive up to the most that it carries.
 
     Args:
         rates: Bits a sample. Defaults to `RATES`.
@@ -101,14 +102,15 @@ def rate_embeddings(rates=RATES):
         Dictionary of functions from cover and secret to a stego image.
     """
     return {
-        rate_name(name, rate): functools.partial(_simulate, probabilities=probabilities, rate=rate)
-        for name, probabilities in EMBEDDINGS.items()
+        rate_name(name, rate): functools.partial(_embed_random_bits, embed_at=embed_at, rate=rate)
+        for name, embed_at in EMBEDDINGS.items()
         for rate in rates
+        if rate <= MOST or name != "adaptive"
     }
 
 
-def _simulate(cover, secret, *, probabilities, rate):
-    return draw_changes(cover, probabilities(cover, rate), generator=np.random.default_rng())
+def _embed_random_bits(cover, secret, *, embed_at, rate):
+    return embed_at(cover, rate, generator=np.random.default_rng())
 
 
 def detect(embeddings, covers, secrets, image_sizes=(64, 256), seed=0, detectors=DETECTORS):
@@ -223,7 +225,7 @@ def detectability_csv(result, rates=RATES):
     lines = ["embedding,rate,side,auc"]
     for embedding, rate in itertools.product(("uniform", "adaptive"), rates):
         areas = {}
-        for (_, side), scores in result[rate_name(embedding, rate)].items():
+        for (_, side), scores in result.get(rate_name(embedding, rate), {}).items():
             areas[side] = max(areas.get(side, 0), roc_auc_score(np.repeat([0, 1], scores.shape[1]), scores.ravel()))
         lines += [f"{embedding},{rate:g},{side},{area:.3f}" for side, area in areas.items()]
     return "\n".join(lines) + "\n"

@@ -1,58 +1,66 @@
-"""Embedding simulated: how probably a sample changes by 1, and changes drawn at random without a message."""
+"""Random bits embedded at a given rate: as `hide` does it, and as others do."""
 
 import math
 
 import numpy as np
 from scipy.optimize import brentq
 
+from stego_lib.hiding import adaptive
 from stego_lib.hiding.adaptive import EFFICIENCY, hill_costs
+from stego_lib.hiding.payload import HEADER
 
 
-def uniform_probabilities(cover, rate):
-    """Computes how probably filling with one bit changes each sample, if so many of the samples are used.
-
-    Args:
-        cover: uint8 array of any shape.
-        rate: Bits a sample, up to 1.
-
-    Returns:
-        float32 array with one dimension more, `(2, ...)`: of subtracting 1, and of adding 1.
-    """
-    inside = np.stack([cover > 0, cover < 255]).astype("float32")
-    return rate / 2 * inside / inside.sum(0)
-
-
-def adaptive_probabilities(cover, rate):
-    """Computes how probably the adaptive embedding changes each pixel, all of its channels alike.
-
-    They are those of the best of all codes at a rate that is higher by as much as the code of
-    `stego_lib.hiding.adaptive` falls short of it.
+def embed_uniformly(cover, rate, *, generator):
+    """Changes samples by 1 at random, as filling with one bit does if so many of the samples are used.
 
     Args:
         cover: uint8 array of shape `(height, width, channels)`.
-        rate: Bits a sample; where so many do not fit into one change a pixel, it is as many as fit.
+        rate: Bits a sample, up to 1.
+        generator: NumPy random generator.
 
     Returns:
-        float32 array of shape `(2, height, width, 1)`: of subtracting 1, and of adding 1.
+        uint8 array of the same shape.
+    """
+    inside = np.stack([cover > 0, cover < 255]).astype("float32")
+    return _draw_changes(cover, rate / 2 * inside / inside.sum(0), generator=generator)
+
+
+def embed_adaptively(cover, rate, *, generator):
+    """Embeds as `hide` does.
+
+    Args:
+        cover: uint8 array of shape `(height, width, 3)`.
+        rate: Bits a sample; where so many do not fit, it is as many as fit, and where not even the header fits, nothing
+            is changed.
+        generator: NumPy random generator, of the bits and of the key.
+
+    Returns:
+        uint8 array of the same shape.
+    """
+    most = adaptive.capacity_bytes(cover.shape, HEADER)
+    length = min(math.floor(rate * cover.size / 8) - HEADER, most)
+    header, body, seed = (generator.bytes(number) for number in (HEADER, max(length, 0), 32))
+    return adaptive.embed(cover, header, body, seed=seed) if most >= 0 else cover
+
+
+def embed_in_each_channel(cover, rate, *, generator):
+    """Simulates changes of single samples at their own costs, as the field embeds in grey images.
+
+    They are those of the best of all codes at a rate that is higher by as much as syndrome-trellis codes fall short.
+
+    Args:
+        cover: uint8 array of shape `(height, width, channels)`.
+        rate: Bits a sample, up to 1.
+        generator: NumPy random generator.
+
+    Returns:
+        uint8 array of the same shape.
 
     Reference:
         [Filler and Fridrich, 2010](https://doi.org/10.1109/TIFS.2010.2077629) (Gibbs construction)
     """
-    inside = np.stack([cover.min(-1, keepdims=True) > 0, cover.max(-1, keepdims=True) < 255])
-    return _least_cost(hill_costs(cover).sum(-1, keepdims=True), inside, rate=rate * cover.shape[-1])
-
-
-def channel_probabilities(cover, rate):
-    """Computes the same for changes of single samples at their own costs, as the field embeds in grey images.
-
-    Args:
-        cover: uint8 array of shape `(height, width, channels)`.
-        rate: Bits a sample, up to 1.
-
-    Returns:
-        float32 array of shape `(2, height, width, channels)`: of subtracting 1, and of adding 1.
-    """
-    return _least_cost(hill_costs(cover), np.stack([cover > 0, cover < 255]), rate=rate)
+    inside = np.stack([cover > 0, cover < 255])
+    return _draw_changes(cover, _least_cost(hill_costs(cover), inside, rate=rate), generator=generator)
 
 
 def _least_cost(costs, inside, *, rate):
@@ -69,25 +77,15 @@ def _least_cost(costs, inside, *, rate):
     return weights / (1 + weights.sum(0))
 
 
-def draw_changes(cover, probabilities, *, generator):
-    """Changes samples by 1 at random.
-
-    Args:
-        cover: uint8 array of any shape.
-        probabilities: Array of shape `(2, ...)`, of subtracting 1, and of adding 1; where a dimension has length 1, all
-            samples along it change alike.
-        generator: NumPy random generator.
-
-    Returns:
-        uint8 array of the same shape.
-    """
-    drawn = generator.random(probabilities[0].shape, "float32")
+def _draw_changes(cover, probabilities, *, generator):
+    """Changes samples by 1 at random: the probabilities are those of subtracting and of adding it."""
+    drawn = generator.random(cover.shape, "float32")
     down, up = probabilities
     return cover + (drawn < up) - (drawn >= 1 - down).astype("uint8")
 
 
 EMBEDDINGS = {
-    "uniform": uniform_probabilities,
-    "adaptive": adaptive_probabilities,
-    "adaptive in each channel": channel_probabilities,
+    "uniform": embed_uniformly,
+    "adaptive": embed_adaptively,
+    "adaptive in each channel": embed_in_each_channel,
 }

@@ -211,23 +211,40 @@ def build_detector(channels=3):
     return high_pass_detector(filters, limit=4.0, convolutions=convolutions, momentum=0.9, channels=channels)
 
 
-class _Batches(keras.utils.PyDataset):
-    """Covers and their stego images together in every batch, cut, flipped and turned alike."""
+class PairBatches(keras.utils.PyDataset):
+    """Covers and their stego images together in every batch, cut, flipped and turned alike.
 
-    def __init__(self, covers, stegos, *, steps, crop_size, seed):
+    Args:
+        covers: Array of shape `(number, height, width, channels)`, in 8-bit steps.
+        stegos: List of arrays of the same shape: stego images of all covers, with one message or more.
+        steps: Batches of an epoch.
+        seed: Of what is drawn.
+        pairs: Of a batch. Defaults to `16`.
+        crop_size: Side of the crops. Defaults to `64`.
+    """
+
+    def __init__(self, covers, stegos, *, steps, seed, pairs=16, crop_size=64):
         super().__init__()
-        self.both, self.steps, self.crop_size, self.seed = np.stack([covers, stegos], 1), steps, crop_size, seed
+        self.covers, self.stegos, self.steps, self.seed = covers, stegos, steps, seed
+        self.pairs, self.size = pairs, (crop_size, crop_size)
 
     def __len__(self):
         return self.steps
 
     def __getitem__(self, index):
         generator = np.random.default_rng((self.seed, index))
-        chosen = self.both[generator.integers(len(self.both), size=16)]
-        joined = np.concatenate([chosen[:, 0], chosen[:, 1]], -1)
-        size = (self.crop_size, self.crop_size)
-        joined = np.stack([augment(pair, size, generator=generator) for pair in joined]).astype("float32")
-        return np.concatenate(np.split(joined, 2, axis=-1)), np.repeat([0.0, 1.0], len(joined))[:, None]
+        chosen = (
+            generator.integers(len(self.covers), size=self.pairs),
+            generator.integers(len(self.stegos), size=self.pairs),
+        )
+        joined = [
+            augment(
+                np.concatenate([self.covers[number], self.stegos[draw][number]], -1), self.size, generator=generator
+            )
+            for number, draw in zip(*chosen, strict=True)
+        ]
+        covers, stegos = np.split(np.stack(joined).astype("float32"), 2, axis=-1)
+        return np.concatenate([covers, stegos]), np.repeat([0.0, 1.0], self.pairs)[:, None]
 
 
 def convolutional_detector(covers, stegos, *, seed=0, steps=400, crop_size=64):
@@ -248,7 +265,8 @@ def convolutional_detector(covers, stegos, *, seed=0, steps=400, crop_size=64):
     schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps, alpha=0.01)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     detector.compile(keras.optimizers.Adam(schedule), loss, jit_compile=jit_compile())
-    detector.fit(_Batches(covers, stegos, steps=steps, crop_size=crop_size, seed=seed), shuffle=False, verbose=0)
+    batches = PairBatches(covers, [stegos], steps=steps, seed=seed, crop_size=crop_size)
+    detector.fit(batches, shuffle=False, verbose=0)
 
     def scores(images):
         batches = [images[start : start + 16].astype("float32") for start in range(0, len(images), 16)]

@@ -2,12 +2,14 @@
 
 Every sample gets a cost by HILL: what a high-pass filter leaves of each channel, averaged, inverted, and averaged more
 widely. A pixel changes as a whole, all channels by the same 1: detectors that look at differences between channels see
-nothing of that, and find changes of single samples far more easily (docs/experiments.md). Syndrome-trellis codes embed
-in the greens with nearly the least total cost, and whoever extracts does not need the costs. The header is in pixels
+nothing of that, and find changes of single samples far more easily (docs/experiments.md). Neighbours change in the same
+direction where they can, which looks less like noise. Syndrome-trellis codes embed in the greens with nearly the least
+total cost, and whoever extracts does not need the costs. The header is in pixels
 that need no key, the body in all others, in an order that the seed decides.
 
 Reference:
     [Li, Wang, Huang and Li, 2014](https://doi.org/10.1109/ICIP.2014.7025854) (HILL)
+    [Li, Wang, Li, Tan and Huang, 2015](https://doi.org/10.1109/TIFS.2015.2434600) (clustering of directions)
 """
 
 import math
@@ -24,6 +26,9 @@ MOST = 0.3  # bits a sample, 0.9 a pixel; a pixel that can only go up, or only d
 LEAST_WIDTH, PART, LARGEST_WIDTH = 10, 8, 256
 HIGH_PASS = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], "float32") / 4
 FLATTEST = 1e-6  # of the averaged residuals; where there are none, a change is as dear as can be
+ALIKE = 1 / 9  # of its cost is left of a change in the direction of most of the four neighbours
+# Changes in the same direction are more by such a part of the logarithm of their fraction (docs/experiments.md).
+SPREAD = 0.08
 LOOKED = 2**17  # pixels, about, that tell what embedding would do
 EFFICIENCY = 0.92  # syndrome-trellis codes carry so much of what the best of all codes would for the same cost
 GREEN = 1
@@ -94,14 +99,35 @@ def embed(cover, header, body, *, seed, progress=None):
     """
     if len(body) > capacity_bytes(cover.shape, len(header)):
         raise ValueError(f"{len(body)} bytes do not fit into {cover.size} samples.")
-    costs, greens = np.stack(pixel_costs(cover)), cover[..., GREEN].flatten()
+    (height, width), costs, greens = cover.shape[:2], pixel_costs(cover), cover[..., GREEN].reshape(-1)
+    changes = np.zeros((height + 2, width + 2), "int8")
+
+    def weights(places, stego):
+        changes[1:-1, 1:-1] = (stego - greens).view("int8").reshape(height, width)
+        return _weights_of_directions(changes, places)
+
     in_header = _header_places(greens.size, len(header))
-    changed = greens.copy()
-    changed[in_header] = embed_ternary(greens[in_header], *costs[:, in_header], header, seed=EVERYBODY)
-    in_body = np.ones(greens.size, bool)
-    in_body[in_header] = False
-    changed[in_body] = embed_ternary(greens[in_body], *costs[:, in_body], body, seed=seed, progress=progress)
-    return cover + (changed - greens).reshape(*cover.shape[:2], 1)  # modulo 256
+    in_body = np.delete(np.arange(greens.size, dtype="uint32"), in_header)
+    stego = embed_ternary(greens, *costs, header, seed=EVERYBODY, within=in_header, weights=weights)
+    stego = embed_ternary(stego, *costs, body, seed=seed, within=in_body, weights=weights, progress=progress)
+    return cover + (stego - greens).reshape(height, width, 1)  # modulo 256
+
+
+def _weights_of_directions(changes, places):
+    """What makes neighbours change in the same direction: it costs less than in the other one.
+
+    Args:
+        changes: int8 array of shape `(height + 2, width + 2)`: -1, 0 and 1, with a border of 0.
+        places: Array of indices of pixels, without the border.
+
+    Returns:
+        What costs down and up are multiplied by, two float32 arrays of the shape of the places.
+    """
+    row = changes.shape[1]
+    centres = places + np.uint32(row + 1) + places // (row - 2) * 2
+    flat = changes.reshape(-1)
+    majority = flat[centres - row] + flat[centres + row] + flat[centres - 1] + flat[centres + 1]
+    return [np.where(sign * majority > 0, np.float32(ALIKE), np.float32(1)) for sign in (-1, 1)]
 
 
 def extract_header(stego, length):
@@ -149,7 +175,9 @@ def expected_effect(cover, num_bytes):
     pixels = cover[..., GREEN].size
     looked = [costs[:: max(1, pixels // LOOKED)] for costs in pixel_costs(cover)]
     rates = 8 * np.array(num_bytes) / pixels / EFFICIENCY
-    return np.array([expected_changes(looked, rate) for rate in rates]) * [1, pixels]
+    changed, cost = np.transpose([expected_changes(looked, rate) for rate in rates])
+    more = 1 - SPREAD * np.log(np.maximum(changed, 1 / pixels))
+    return np.transpose([more * changed, more * cost * pixels])
 
 
 def _header_pixels(pixels, length):

@@ -4,8 +4,9 @@ Every sample of the cover has a cost. Whoever extracts multiplies the samples by
 neither cover nor costs. Whoever embeds finds the cheapest changes that make the message the product, its syndrome;
 their total cost is 10 to 20 % above the least of all codes.
 
-A key puts the samples into an order. They are cut into chunks of equal size, and so is the message. In a chunk, the
-samples are dealt out evenly to the rows of the matrix, one row for every bit of the message. Sample `j` of row `i` adds
+A key puts the samples into an order. They are cut into chunks of equal size, and so is the message. The chunks are
+embedded in a few rounds, and what a change costs may depend on those of the rounds before. In a chunk, the samples are
+dealt out evenly to the rows of the matrix, one row for every bit of the message. Sample `j` of row `i` adds
 column `j` of `COLUMNS` to rows `i` to `i + 11`:
 
     row 0   1 1 1 1 1 1
@@ -38,7 +39,9 @@ from stego_lib.threads import map_chunks
 
 # The format
 HEIGHT = 12  # rows that a sample reaches, the constraint height
-CHUNK = 2**15  # samples at most
+CHUNK = 2**15  # samples at most; 2**12 where that leaves bits enough, since their changes cost only 1 % more,
+SMALL_CHUNK, ENOUGH = 2**12, 1024  # and fewer still if there would not be a chunk for every round
+ROUNDS = 8
 LARGEST_WIDTH = 256  # samples for a bit of the message; if there are more, the others are not used
 LEAD = 5  # rows whose samples the first row gets besides its own
 # The first columns are the best of many that were tried: two, then a third to these, and so on. Later ones matter less.
@@ -96,7 +99,7 @@ def extract(bits, length, *, seed):
     return _extract(bits, length, seed=seed, extract_chunk=_syndrome, layers=1)
 
 
-def embed_ternary(samples, costs_down, costs_up, message, *, seed, progress=None):
+def embed_ternary(samples, costs_down, costs_up, message, *, seed, within=None, weights=None, progress=None):
     """Embeds a message by changing samples by +-1.
 
     The least and the greatest value of their type, 0 and 255 for uint8, never become less or greater.
@@ -108,6 +111,10 @@ def embed_ternary(samples, costs_down, costs_up, message, *, seed, progress=None
         costs_up: The same for adding 1.
         message: bytes.
         seed: 32 bytes, the key of the order.
+        within: Indices of the samples that are used, of the flattened array; all others stay. Whoever extracts takes
+            these samples alone, in the same order. Defaults to `None`, all samples.
+        weights: Called before every round with the indices of its samples, and all samples, flattened, as they are by
+            then; returns what their costs down and up are multiplied by, two arrays. Defaults to `None`.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
     Returns:
@@ -124,7 +131,16 @@ def embed_ternary(samples, costs_down, costs_up, message, *, seed, progress=None
     True
     """
     costs = [costs_down, costs_up]
-    return _embed(samples, costs, message, seed=seed, progress=progress, embed_chunks=_embed_in_two_layers)
+    return _embed(
+        samples,
+        costs,
+        message,
+        seed=seed,
+        within=within,
+        weights=weights,
+        progress=progress,
+        embed_chunks=_embed_in_two_layers,
+    )
 
 
 def extract_ternary(samples, length, *, seed):
@@ -144,34 +160,61 @@ def extract_ternary(samples, length, *, seed):
     return _extract(samples, length, seed=seed, extract_chunk=_extract_from_two_layers, layers=2)
 
 
-def _embed(samples, costs, message, *, seed, progress, embed_chunks):
+def _embed(samples, costs, message, *, seed, progress, embed_chunks, within=None, weights=None):
     if not message:
         return samples.copy()
     costs = [np.asarray(cost).reshape(-1) for cost in costs]
     if not all(cost.size == samples.size and cost.min(initial=0) >= 0 for cost in costs):
         raise ValueError("There must be a cost of 0 or more for every sample.")
-    stego = samples.flatten()
-    places, rows = _chunks(samples.size, len(message), seed=seed, layers=len(costs))
+    stego, size = samples.flatten(), samples.size if within is None else len(within)
+    places, rows = _chunks(size, len(message), seed=seed, layers=len(costs))
     bits = np.zeros(len(places) * rows, "uint8")
     bits[: 8 * len(message)] = np.unpackbits(np.frombuffer(message, "uint8"))
     bits = bits.reshape(-1, rows)
-    estimated = places.reshape(-1)[:ESTIMATED]
-    temperature = temperature_of_rate([cost[estimated] for cost in costs], rows / places.shape[1])
+    done = 0
+    for places_of_round, bits_of_round in zip(_rounds(places), _rounds(bits), strict=True):
+        chunks = places_of_round if within is None else within[places_of_round]
+        costs_of_round = [cost[chunks] for cost in costs]
+        if weights:
+            costs_of_round = [
+                cost * weight for cost, weight in zip(costs_of_round, weights(chunks, stego), strict=True)
+            ]
+        before, done = done / len(places), done + len(chunks)
+        try:
+            stego[chunks] = _embed_round(
+                stego[chunks],
+                costs_of_round,
+                bits_of_round,
+                embed_chunks=embed_chunks,
+                progress=progress and _partly(progress, before, done / len(places)),
+            )
+        except NoSolutionError:
+            changeable = np.count_nonzero(np.isfinite(costs[0]) | np.isfinite(costs[-1]))
+            raise ValueError(_too_long(len(message), samples.size, changeable=changeable)) from None
+    return stego.reshape(samples.shape)
 
-    limit = threading.Semaphore(MOST_AT_ONCE)
+
+def _partly(progress, start, end):
+    """Tells the progress of a part of the work as that of all."""
+    return lambda done: progress(start + done * (end - start))
+
+
+def _rounds(chunks):
+    return np.array_split(chunks, min(ROUNDS, len(chunks)))
+
+
+def _embed_round(chunks, costs, bits, *, embed_chunks, progress):
+    estimated = [cost.reshape(-1)[:ESTIMATED] for cost in costs]
+    temperature = temperature_of_rate(estimated, bits.shape[1] / chunks.shape[1])
+    limit, stego = threading.Semaphore(MOST_AT_ONCE), np.empty_like(chunks)
 
     def embed_group(group):
         with limit:
-            chunks = places[group]
-            prices = [_prices(cost[chunks], temperature) for cost in costs]
-            stego[chunks] = embed_chunks(stego[chunks], prices, bits[group])
+            prices = [_prices(cost[group], temperature) for cost in costs]
+            stego[group] = embed_chunks(chunks[group], prices, bits[group])
 
-    try:
-        map_chunks(embed_group, len(places), chunk=LANES, progress=progress)
-    except NoSolutionError:
-        changeable = np.count_nonzero(np.isfinite(costs[0]) | np.isfinite(costs[-1]))
-        raise ValueError(_too_long(len(message), samples.size, changeable=changeable)) from None
-    return stego.reshape(samples.shape)
+    map_chunks(embed_group, len(chunks), chunk=LANES, progress=progress)
+    return stego
 
 
 def _too_long(length, samples, *, changeable):
@@ -192,7 +235,10 @@ def _extract(samples, length, *, seed, extract_chunk, layers):
 def _chunks(samples, length, *, seed, layers):
     """Cuts samples and message: places, uint32 array `(chunks, samples of a chunk)`, and rows, bits of a chunk."""
     used = min(samples, LARGEST_WIDTH * 8 * length)
-    chunks = max(1, -(-used // CHUNK))
+    fewest = max(1, -(-used // CHUNK))
+    chunks = max(fewest, min(max(ROUNDS, -(-used // SMALL_CHUNK)), 8 * length // ENOUGH))
+    if -(-8 * length // chunks) > layers * (used // chunks):  # what is left of a division may be too much
+        chunks = fewest
     size, rows = used // chunks, -(-8 * length // chunks)
     if rows > layers * size:
         raise ValueError(f"A message of {length} bytes does not fit into {samples} samples.")
