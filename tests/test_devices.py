@@ -44,6 +44,7 @@ def train_tiny(folder, embedding, *, devices=1):
 def start(folder, embedding, *, local_devices, **variables):
     environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={local_devices}", **variables}
     environment |= {"KERAS_BACKEND": keras.backend.backend(), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling takes longest
     command = [sys.executable, "-c", SCRIPT, str(folder), "2", embedding]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

@@ -13,6 +13,7 @@ TO_RGB = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], "fl
 USUAL = 75  # a quality; what its tables would round to zero is taken for zero
 GUESSES = 5
 SQUARES = 2048  # of 16x16 pixels, at once
+STRIP = 16 * SIDE  # rows of pixels, at once
 # Doubles the length of 8 samples as JPEG decoders do: each new sample is three quarters the nearest and one quarter the
 # next one.
 DOUBLE = cv2.resize(np.eye(8, dtype="float32"), (8, SIDE), interpolation=cv2.INTER_LINEAR)
@@ -48,9 +49,20 @@ def coefficients(image):
         luminance and of both chrominances, these reduced to half the size by averaging.
     """
     height, width = (size // SIDE * SIDE for size in image.shape[:2])
-    ycc = cv2.transform(image[:height, :width].astype("float32"), TO_YCC)
-    luminance, *chrominances = cv2.split(ycc)
-    half = (width // 2, height // 2)
+    planes = [np.empty((height // side, width // side, 8, 8), "float32") for side in (8, SIDE, SIDE)]
+
+    def transform(rows):  # a strip at a time takes a tenth of the memory
+        for plane, blocks in zip(planes, _coefficients(image[rows, :width]), strict=True):
+            start = rows.start * len(plane) // height
+            plane[start : start + len(blocks)] = blocks
+
+    map_chunks(transform, height, chunk=STRIP)
+    return planes
+
+
+def _coefficients(image):
+    luminance, *chrominances = cv2.split(cv2.transform(image.astype("float32"), TO_YCC))
+    half = (image.shape[1] // 2, image.shape[0] // 2)
     return [
         _forward(luminance - 128),
         *(_forward(cv2.resize(c, half, interpolation=cv2.INTER_AREA)) for c in chrominances),
@@ -85,7 +97,14 @@ def unclipped(image):
     blocks = coefficients(image)
     rows, columns = blocks[1].shape[:2]
     squares = image[: rows * SIDE, : columns * SIDE].reshape(rows, SIDE, columns, SIDE, 3).swapaxes(1, 2)
-    which = np.argwhere(((squares == 0) | (squares == 255)).any(axis=(2, 3, 4)))
+
+    def find(part):
+        return np.argwhere((squares[part] - np.uint8(1) >= 254).any(axis=(2, 3, 4))) + [
+            part.start,
+            0,
+        ]  # 0 less 1 is 255
+
+    which = np.concatenate([np.empty((0, 2), int), *map_chunks(find, rows, chunk=STRIP // SIDE)])
 
     def replace(part):
         row, column = which[part].T
@@ -107,7 +126,7 @@ def _unclip(squares):
     tables = quantization_tables(USUAL).astype("float32") / 2
     guess = known.copy()
     for _ in range(GUESSES):
-        blocks = coefficients(guess)
+        blocks = _coefficients(guess)
         for block, table in zip(blocks, tables, strict=True):
             block[np.abs(block) < table] = 0
         luminance, *chrominances = map(_inverse, blocks)
@@ -115,7 +134,7 @@ def _unclip(squares):
         likely = cv2.transform(cv2.merge([luminance + 128, *doubled]), TO_RGB)
         np.copyto(guess, np.minimum(likely, 0), where=dark)
         np.copyto(guess, np.maximum(likely, 255), where=light)
-    return coefficients(guess)
+    return _coefficients(guess)
 
 
 def _forward(plane):

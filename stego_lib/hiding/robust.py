@@ -33,14 +33,13 @@ from stego_lib.hiding.carriers import (
     header_size,
     num_blocks,
 )
-from stego_lib.hiding.jpeg_blocks import SIDE, change, coefficients, quantization_tables, unclipped
+from stego_lib.hiding.jpeg_blocks import SIDE, STRIP, change, coefficients, quantization_tables, unclipped
 from stego_lib.hiding.soft_values import expected_information, soft_values
 from stego_lib.threads import map_chunks
 
 QUALITIES = range(30, 96)  # of designs
 USUAL = (75, 50, 85)  # that are looked for first
 ROUNDS = 4  # of embedding, against rounding and clipping
-STRIP = 16 * SIDE  # rows of pixels at once
 INSIDE = 1  # values that the last round keeps away from 0 and 255, so that less is clipped later
 NEAR = 2  # values from 0 and 255: a pixel so near to them may have been clipped
 GROUPS = (1e-6, 1 / 8, 1 / 2)  # of blocks, by the part of such pixels
@@ -257,12 +256,17 @@ def _outliers(steps, positions, *, distrust):
 
 def _clipping(image):
     """Sorts blocks into groups by how many of their pixels may have been clipped, plane after plane."""
-    channels = cv2.split(image)
-    darkest, lightest = (functools.reduce(function, channels) for function in (cv2.min, cv2.max))
-    near = ((darkest <= NEAR) | (lightest >= 255 - NEAR)).astype("float32")
-    near = near[: image.shape[0] // SIDE * SIDE, : image.shape[1] // SIDE * SIDE]
-    luminance, chrominance, _ = (
-        np.digitize(cv2.resize(near, (columns, rows), interpolation=cv2.INTER_AREA).reshape(-1), GROUPS)
-        for rows, columns in grids(image.shape)
-    )
-    return np.concatenate([luminance, chrominance, chrominance]).astype("uint8")
+    height, width = (size // SIDE * SIDE for size in image.shape[:2])
+    groups = [np.empty(grid, "uint8") for grid in grids(image.shape)[:2]]
+
+    def sort(rows):
+        channels = cv2.split(image[rows, :width])
+        darkest, lightest = (functools.reduce(function, channels) for function in (cv2.min, cv2.max))
+        near = ((darkest <= NEAR) | (lightest >= 255 - NEAR)).astype("float32")
+        for group in groups:
+            strip = group[rows.start * len(group) // height : rows.stop * len(group) // height]
+            strip[:] = np.digitize(cv2.resize(near, strip.shape[::-1], interpolation=cv2.INTER_AREA), GROUPS)
+
+    map_chunks(sort, height, chunk=STRIP)
+    luminance, chrominance = (group.reshape(-1) for group in groups)
+    return np.concatenate([luminance, chrominance, chrominance])
