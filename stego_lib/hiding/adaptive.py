@@ -26,9 +26,9 @@ MOST = 0.3  # bits a sample, 0.9 a pixel; a pixel that can only go up, or only d
 LEAST_WIDTH, PART, LARGEST_WIDTH = 10, 8, 256
 HIGH_PASS = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], "float32") / 4
 FLATTEST = 1e-6  # of the averaged residuals; where there are none, a change is as dear as can be
-ALIKE = 1 / 9  # of its cost is left of a change in the direction of most of the four neighbours
+ALIKE = 1 / 4  # of its cost is left of a change in the direction of most of the four neighbours
 # Changes in the same direction are more by such a part of the logarithm of their fraction (docs/experiments.md).
-SPREAD = 0.08
+SPREAD = 0.045
 LOOKED = 2**17  # pixels, about, that tell what embedding would do
 EFFICIENCY = 0.92  # syndrome-trellis codes carry so much of what the best of all codes would for the same cost
 GREEN = 1
