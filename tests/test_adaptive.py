@@ -92,7 +92,7 @@ def test_neighbours_change_in_the_same_direction():
     change = embed(cover, HEADER, os.urandom(cover.size // 40), seed=SEED)[..., 1].astype(int) - cover[..., 1]
     for first, second in ((change[:, :-1], change[:, 1:]), (change[:-1], change[1:])):
         both = (first != 0) & (second != 0)
-        assert (first == second)[both].mean() > 0.7
+        assert (first == second)[both].mean() > 0.6
     plain = (
         embed_ternary(cover[..., 1], *np.ones((2, 200, 240)), os.urandom(3600), seed=SEED).astype(int) - cover[..., 1]
     )
