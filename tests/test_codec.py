@@ -202,6 +202,7 @@ def test_windows_and_batches_do_not_change_the_stream(codec, photograph):
 
 
 @pytest.mark.backend
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch does not compile with XLA")
 def test_compiled_by_xla_or_not_the_latents_are_the_same(codec, photograph):
     data = codec.encode(photograph, step=6)
     expected, _ = latents(codec, data)
@@ -490,7 +491,7 @@ def test_where_there_are_hardly_any_bytes_they_are_spent_on_fewer_pixels(codec):
 
 def test_a_smooth_photograph_reaches_a_quality_at_half_its_size(codec):
     smooth = cv2.GaussianBlur(skimage.data.coffee()[:300, :400], None, 3)
-    for image in smooth, np.tile(smooth, (3, 2, 1)):  # compared, and estimated
+    for image in smooth, np.tile(smooth, (2, 2, 1)):  # compared, and estimated
         data = codec.encode(image, quality=36)
         assert unpack(data).kind == HALF
         assert 36 <= psnr(image, codec.decode(data)) < 36.2
