@@ -120,14 +120,14 @@ class SecretToMessage(_CodedLayer):
         """The bits of the class, then those of the levels, least significant first, `bits_per_sample` to a digit."""
         ends = ops.cast(ops.cumsum(self.bits, axis=-1), "int32")
         starts = ends - ops.cast(self.bits, "int32")
-        numbers = np.arange(DEPTH * self.bits_per_sample - CLASS_BITS, dtype="int32")
+        numbers = ops.arange(DEPTH * self.bits_per_sample - CLASS_BITS, dtype="int32")
         latent = ops.sum(ops.cast(ends[:, None] <= numbers[:, None], "int32"), axis=-1)
         shift = numbers - ops.take_along_axis(starts, latent, axis=-1)
         latent, shift = (ops.take(table, kinds[..., 0], axis=0) for table in (latent, shift))
         bits = ops.right_shift(ops.take_along_axis(levels, latent, axis=-1), shift)
-        bits = ops.concatenate([ops.right_shift(kinds, np.arange(CLASS_BITS, dtype="int32")), bits], axis=-1)
+        bits = ops.concatenate([ops.right_shift(kinds, ops.arange(CLASS_BITS, dtype="int32")), bits], axis=-1)
         bits = ops.reshape(ops.bitwise_and(bits, 1), (*ops.shape(levels), self.bits_per_sample))
-        return ops.sum(bits * 2 ** np.arange(self.bits_per_sample, dtype="int32"), axis=-1)
+        return ops.sum(bits * 2 ** ops.arange(self.bits_per_sample, dtype="int32"), axis=-1)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -175,12 +175,12 @@ class MessageToSecret(_CodedLayer):
 
     def _levels(self, digits):
         """The level of every latent, and the class."""
-        bits = ops.right_shift(digits[..., None], np.arange(self.bits_per_sample, dtype="int32"))
+        bits = ops.right_shift(digits[..., None], ops.arange(self.bits_per_sample, dtype="int32"))
         bits = ops.reshape(ops.bitwise_and(bits, 1), (*ops.shape(digits)[:-1], DEPTH * self.bits_per_sample))
-        kinds = ops.sum(bits[..., :CLASS_BITS] * 2 ** np.arange(CLASS_BITS, dtype="int32"), axis=-1)
+        kinds = ops.sum(bits[..., :CLASS_BITS] * 2 ** ops.arange(CLASS_BITS, dtype="int32"), axis=-1)
         number = ops.cast(self.bits, "int32")[..., None]
         ends = CLASS_BITS + ops.cumsum(number, axis=1)
-        powers = np.arange(MOST_BITS, dtype="int32")
+        powers = ops.arange(MOST_BITS, dtype="int32")
         last = DEPTH * self.bits_per_sample  # a place where there is a zero
         place = ops.where(powers < number, ends - number + powers, last)
         place = ops.take(ops.reshape(place, (CLASSES, DEPTH * MOST_BITS)), kinds, axis=0)
