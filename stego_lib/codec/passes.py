@@ -99,7 +99,7 @@ def run_passes(context, scaling, *, shape, predict, code_pass, ops=ops, store=la
     activations = [scaling.compand(x, 0, FIRST) for x in (known, *_slopes(known, ops))]
     inputs = [store(x[:, row::2, column::2]) for row, column in PHASES for x in activations]
     constants = scaling.constants(inputs[0])
-    groups = channel_groups(len(scaling.deviations))
+    groups = channel_groups(scaling.deviations.shape[0])
     state = None
     for stage, second, start, stop in zip(context.stages, context.seconds, groups[1:], groups[2:], strict=False):
         inputs += constants

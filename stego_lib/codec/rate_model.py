@@ -62,8 +62,8 @@ class RateModel(keras.Model):
 
     def mixture(self):
         """Weights of the three logistic distributions that are mixed, and the ratios of their scales to the scale."""
-        weights = ops.softmax(self.mixture_weights[0] * 10 + np.array([0, 0, -2], "float32"))
-        return weights, ops.exp(self.mixture_weights[1] * 10 + np.array([-0.4, 0.4, 1.5], "float32"))
+        weights = ops.softmax(ops.add(self.mixture_weights[0] * 10, np.array([0, 0, -2], "float32")))
+        return weights, ops.exp(ops.add(self.mixture_weights[1] * 10, np.array([-0.4, 0.4, 1.5], "float32")))
 
     def _quantized(self, latents, mean, scale):
         centre = ops.stop_gradient(ops.round(mean))

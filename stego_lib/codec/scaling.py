@@ -40,7 +40,8 @@ class Scaling:
     """
 
     def __init__(self, index, deviations, octaves, *, ops=ops):
-        self.deviations, self.octaves, self._ops = np.float32(deviations), np.float32(octaves), ops
+        self.deviations, self.octaves = ops.array(np.float32(deviations)), ops.array(np.float32(octaves))
+        self._ops = ops
         self._step = ops.reshape(ops.take(STEPS, index), (-1, 1, 1, 1))
         self._octave = ops.reshape(ops.take(OCTAVES, index), (-1, 1, 1, 1))
 

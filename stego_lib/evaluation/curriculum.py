@@ -64,7 +64,8 @@ def network_scores(network, images):
     Returns:
         float32 array, a number for each, higher for stego images.
     """
-    return np.array([network(image[None].astype("float32"), training=False)[0, 0] for image in images])
+    outputs = [network(image[None].astype("float32"), training=False) for image in images]
+    return np.array([keras.ops.convert_to_numpy(output)[0, 0] for output in outputs])
 
 
 def build_network():

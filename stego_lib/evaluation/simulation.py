@@ -9,6 +9,8 @@ from stego_lib.hiding import adaptive
 from stego_lib.hiding.adaptive import EFFICIENCY, hill_costs
 from stego_lib.hiding.payload import HEADER
 
+FEWER = 0.95  # bytes, where so many do not fit
+
 
 def embed_uniformly(cover, rate, *, generator):
     """Changes samples by 1 at random, as filling with one bit does if so many of the samples are used.
@@ -37,10 +39,14 @@ def embed_adaptively(cover, rate, *, generator):
     Returns:
         uint8 array of the same shape.
     """
-    most = adaptive.capacity_bytes(cover.shape, HEADER)
-    length = min(math.floor(rate * cover.size / 8) - HEADER, most)
-    header, body, seed = (generator.bytes(number) for number in (HEADER, max(length, 0), 32))
-    return adaptive.embed(cover, header, body, seed=seed) if most >= 0 else cover
+    length = min(math.floor(rate * cover.size / 8) - HEADER, adaptive.capacity_bytes(cover.shape, HEADER))
+    while length >= 0:
+        header, body, seed = (generator.bytes(number) for number in (HEADER, length, 32))
+        try:
+            return adaptive.embed(cover, header, body, seed=seed)
+        except ValueError:  # too many samples are 0 or 255
+            length = math.floor(FEWER * length) - 1
+    return cover
 
 
 def embed_in_each_channel(cover, rate, *, generator):

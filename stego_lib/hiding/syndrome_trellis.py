@@ -42,6 +42,7 @@ HEIGHT = 12  # rows that a sample reaches, the constraint height
 CHUNK = 2**15  # samples at most; 2**12 where that leaves bits enough, since their changes cost only 1 % more,
 SMALL_CHUNK, ENOUGH = 2**12, 1024  # and fewer still if there would not be a chunk for every round
 ROUNDS = 8
+TIGHT = 0.375  # of what a sample holds; where there is more, a small chunk might have too few samples that may change
 LARGEST_WIDTH = 256  # samples for a bit of the message; if there are more, the others are not used
 LEAD = 5  # rows whose samples the first row gets besides its own
 # The first columns are the best of many that were tried: two, then a third to these, and so on. Later ones matter less.
@@ -237,7 +238,7 @@ def _chunks(samples, length, *, seed, layers):
     used = min(samples, LARGEST_WIDTH * 8 * length)
     fewest = max(1, -(-used // CHUNK))
     chunks = max(fewest, min(max(ROUNDS, -(-used // SMALL_CHUNK)), 8 * length // ENOUGH))
-    if -(-8 * length // chunks) > layers * (used // chunks):  # what is left of a division may be too much
+    if 8 * length > TIGHT * layers * used:
         chunks = fewest
     size, rows = used // chunks, -(-8 * length // chunks)
     if rows > layers * size:
