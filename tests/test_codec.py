@@ -494,7 +494,7 @@ def test_a_smooth_photograph_reaches_a_quality_at_half_its_size(codec):
     for image in smooth, np.tile(smooth, (2, 2, 1)):  # compared, and estimated
         data = codec.encode(image, quality=36)
         assert unpack(data).kind == HALF
-        assert 36 <= psnr(image, codec.decode(data)) < 36.2
+        assert 36 <= psnr(image, codec.decode(data)) < 36.6
         assert len(data) < 0.95 * len(codec.encode_latents(image, quality=36))
         assert codec.estimate_bytes(image, 36) == pytest.approx(len(data), rel=0.2)
         assert codec.estimate(image, [len(data)]) == pytest.approx([36], abs=1)
