@@ -128,6 +128,8 @@ def test_where_there_is_no_lossless_file_the_steps_are_fine_enough(codec, photog
     np.testing.assert_array_equal(codec.decode(data), image)
     assert len(data) <= len(codec.encode(image, max_bytes=20000))
     np.testing.assert_array_equal(codec.decode(codec.encode(image, max_bytes=20000)), image)
+    flat = np.full_like(image, 9)
+    np.testing.assert_array_equal(codec.decode(codec.encode(flat, quality=float("inf"))), flat)
 
 
 @pytest.mark.backend

@@ -78,7 +78,7 @@ def is_worth_halving(image, psnr):
     Returns:
         `True` or `False`.
     """
-    return best_psnr(image) >= psnr + HEADROOM
+    return best_psnr(image) > psnr + HEADROOM  # not so if both are infinite
 
 
 def psnr_when_enlarged(psnr, best):
