@@ -125,9 +125,8 @@ def test_samples_go_up_and_down_equally_often_and_the_last_bits_stay_as_they_wer
     cover = photograph()
     stego = embed(cover, os.urandom(38), os.urandom(cover.size // 100), seed=SEED)
     change = stego.astype(int) - cover
-    assert (
-        0.4 < (change[change != 0] == 1).mean() < 0.6
-    )  # neighbours go the same way: they do not count each for itself
+    # Neighbours go the same way, so that changes do not count each for itself.
+    assert 0.4 < (change[change != 0] == 1).mean() < 0.6
     assert abs((stego & 1).mean() - (cover & 1).mean()) < 0.01
 
 

@@ -18,11 +18,12 @@ def generator():
 
 @pytest.mark.parametrize("rate", [0.25, 0.05])
 def test_simulated_changes_are_as_many_and_as_dear_as_those_of_the_code(rate):
-    costs = hill_costs(COVER)
-    code = embed_ternary(COVER, costs, costs, os.urandom(int(rate * COVER.size / 8)), seed=bytes(32))
-    simulated = embed_in_each_channel(COVER, rate, generator=generator())
-    assert np.mean(simulated != COVER) == pytest.approx(np.mean(code != COVER), rel=0.2)
-    assert costs[simulated != COVER].sum() == pytest.approx(costs[code != COVER].sum(), rel=0.25)
+    cover = skimage.data.coffee()[100:356, 100:484]  # so large that what is drawn is near what is probable
+    costs = hill_costs(cover)
+    code = embed_ternary(cover, costs, costs, os.urandom(int(rate * cover.size / 8)), seed=bytes(32))
+    simulated = embed_in_each_channel(cover, rate, generator=generator())
+    assert np.mean(simulated != cover) == pytest.approx(np.mean(code != cover), rel=0.1)
+    assert costs[simulated != cover].sum() == pytest.approx(costs[code != cover].sum(), rel=0.12)
 
 
 def test_uniform_changes_are_as_many_as_those_of_filling():

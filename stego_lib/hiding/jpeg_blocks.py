@@ -99,10 +99,8 @@ def unclipped(image):
     squares = image[: rows * SIDE, : columns * SIDE].reshape(rows, SIDE, columns, SIDE, 3).swapaxes(1, 2)
 
     def find(part):
-        return np.argwhere((squares[part] - np.uint8(1) >= 254).any(axis=(2, 3, 4))) + [
-            part.start,
-            0,
-        ]  # 0 less 1 is 255
+        clipped = (squares[part] - np.uint8(1) >= 254).any(axis=(2, 3, 4))  # 0 less 1 is 255
+        return np.argwhere(clipped) + [part.start, 0]
 
     which = np.concatenate([np.empty((0, 2), int), *map_chunks(find, rows, chunk=STRIP // SIDE)])
 
