@@ -7,6 +7,7 @@ import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import keras
@@ -19,6 +20,7 @@ from PIL import Image
 from stego_lib.codec import container
 from stego_lib.codec.codec import Codec, load_codec
 from stego_lib.codec.container import HALF, JPEG, LATENTS, OVERHEAD, WEBP, Stream, pack, unpack
+from stego_lib.codec.estimates import whole_psnr
 from stego_lib.codec.scaling import STEPS
 from stego_lib.codec.transform import Transform, blocks_to_images, design_lapping, principal_components
 from stego_lib.codec.weights import write_weights
@@ -169,6 +171,24 @@ def test_wrong_arguments_are_named(codec, photograph, options, message):
         codec.encode(photograph, **options)
 
 
+def test_the_lowest_quality_can_be_asked_for(codec, photograph):
+    assert psnr(photograph, codec.decode(codec.encode(photograph, quality=0.1))) > 0.1
+
+
+def test_curves_of_the_last_images_are_kept(monkeypatch):
+    estimated = []
+
+    def estimate(coder, image):
+        estimated.append(image[0, 0, 0])
+        return [2, 1], [2, 1]
+
+    monkeypatch.setattr("stego_lib.codec.estimates._estimated_curve", estimate)
+    coder = SimpleNamespace(curves={})
+    for number in (1, 2, 3, 4, 1, 5, 1, 2):  # 1 is asked for again and stays, 2 is the oldest when 5 comes
+        whole_psnr(coder, np.full((8, 8, 3), number, "uint8"), np.array([20.0]))
+    assert estimated == [1, 2, 3, 4, 5, 2]
+
+
 def test_as_many_bytes_as_the_error_names_are_enough(codec, photograph):
     with pytest.raises(ValueError, match="At least") as error:
         codec.encode(photograph, max_bytes=20)
@@ -218,6 +238,7 @@ def test_compiled_by_xla_or_not_the_latents_are_the_same(codec, photograph):
 DECODE = """
 import hashlib, sys
 from pathlib import Path
+from types import SimpleNamespace
 from test_codec import latents
 from stego_lib.codec.codec import load_codec
 for path in sys.argv[1:]:

@@ -15,6 +15,7 @@ from stego_lib.codec.container import (
     MAX_SIDE,
     OVERHEAD,
     SLOW,
+    SMALL_SAMPLES,
     Stream,
     checksum,
     decode_file,
@@ -31,7 +32,7 @@ from stego_lib.codec.weights import UNREADABLE, read_weights, write_weights
 from stego_lib.images import MAX_PIXELS, check_photograph
 
 FORMAT = 2  # of codec.npz
-EXCELLENT = 50.0  # dB, estimated, from which nobody asks whether the image even comes back exactly
+EXCELLENT = 50.0  # dB, estimated, from which nobody asks whether a large image even comes back exactly
 
 
 def load_codec(path=None):
@@ -141,7 +142,7 @@ class Codec:
         if step is not None:
             data = self.encode_latents(image, step=step, progress=progress)
         else:
-            data = best_stream(self, image, max_bytes, quality, jpeg=jpeg, progress=progress)
+            data = best_stream(self, image, max_bytes=max_bytes, quality=quality, jpeg=jpeg, progress=progress)
         if max_bytes is not None and len(data) > max_bytes:
             raise TooFewBytesError(f"At least {len(data)} bytes are needed. Received: max_bytes={max_bytes}")
         if progress:
@@ -184,8 +185,9 @@ class Codec:
             uint8 array of shape `(height, width, 3)`.
 
         Raises:
-            ValueError: If the data are not a whole stream, were written with other weights, or were decoded to other
-                latents than were encoded; or if the image is larger than allowed.
+            ValueError: If the data are not a whole stream, were written with other weights, or are decoded to something
+                else than was encoded, by these networks or by a JPEG or AVIF decoder; or if the image is larger than
+                allowed.
             RuntimeError: If this machine does not convolve in float32.
         """
         stream = unpack(data)
@@ -214,7 +216,7 @@ class Codec:
         if stream.index >= len(STEPS):
             raise ValueError(DAMAGED)
         if stream.fingerprint != self.fingerprint:
-            if self.small and 3 * stream.height * stream.width <= SLOW:
+            if self.small and 3 * stream.height * stream.width <= SMALL_SAMPLES:
                 return self.small()._decode_latents(stream, progress)
             raise ValueError(
                 "The stream was written with the weights of another codec, and only that codec can read it."
@@ -245,7 +247,8 @@ class Codec:
         """
         image = self._checked(image)
         estimated = expected_psnr(self.coder, image, np.array(max_bytes))
-        doubtful = [number for number, quality in zip(max_bytes, estimated, strict=True) if not quality > EXCELLENT]
+        excellent = EXCELLENT if image.size > SLOW else math.inf
+        doubtful = [number for number, quality in zip(max_bytes, estimated, strict=True) if not quality > excellent]
         if doubtful and (data := lossless(image, max(doubtful))):
             estimated[np.array(max_bytes) >= len(data)] = np.inf
         return estimated.tolist()
@@ -262,7 +265,7 @@ class Codec:
         """
         image, length = self._checked(image), math.inf
         if math.isfinite(quality):
-            length = expected_length(expected_psnr, self.coder, image, quality)
+            length = expected_length(expected_psnr, self.coder, image=image, quality=quality)
         if quality > EXCELLENT:
             data = lossless(image, length)
             length = len(data) if data else min(length, image.size)

@@ -32,7 +32,8 @@ OVERHEADS = {  # bytes of a stream before the payload
 OVERHEAD = OVERHEADS[LATENTS]
 MAX_SIDE = 2**16 - 1
 WEBP_SIDE, WEBP_PIXELS = 16383, 2**26  # the largest lossless WebP file that is written or read
-SLOW = 2**19  # samples from which on a quick compression tells whether the slow one is worth trying
+SMALL_SAMPLES = 2**19  # the most of a photograph that the networks for small ones may have coded: part of the format
+SLOW = 2**19  # samples from which on a quick look tells whether a slow compression is worth trying
 DAMAGED = "The data are not a whole stream: damaged or cut short."
 
 

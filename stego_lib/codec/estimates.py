@@ -5,14 +5,14 @@ import hashlib
 import numpy as np
 
 from stego_lib.codec.container import HALF, OVERHEAD, OVERHEADS
-from stego_lib.codec.half_size import best_psnr, is_worth_halving, psnr_when_enlarged, reduced
+from stego_lib.codec.half_size import HalfSize
 from stego_lib.codec.rate_control import activity, psnr_of_latents
 from stego_lib.codec.scaling import STEPS
 from stego_lib.codec.tiling import patches
 
 ESTIMATED = range(96, len(STEPS), 112)  # steps of the curve
 NUMBER, SIDE = 12, 24  # of the patches of a large photograph, in latents
-KEPT = 4  # curves: of a photograph, and of what it is at half its size, and that again
+KEPT = 4  # curves: of two photographs, each as it is and at half its size
 FINENESS = 8  # numbers of bytes that are looked at from one power of 2 to the next
 
 
@@ -32,20 +32,29 @@ def whole_psnr(coder, image, num_bytes):
     return np.interp(payloads, np.log2(known_bytes[::-1]), psnr[::-1], left=np.nan)
 
 
-def half_size_psnr(coder, image, num_bytes):
-    """Estimates how good an image will be, coded at half its size: as `whole_psnr`."""
-    return psnr_when_enlarged(whole_psnr(coder, reduced(image), num_bytes - OVERHEADS[HALF]), best_psnr(image))
+def half_size_psnr(coder, half_size, num_bytes):
+    """Estimates how good an image will be, coded at half its size and enlarged.
+
+    Args:
+        coder: `LatentCodec`.
+        half_size: `HalfSize`.
+        num_bytes: Array of numbers of bytes, of the whole stream.
+
+    Returns:
+        float64 array of PSNR in dB; NaN where the image does not fit.
+    """
+    return half_size.psnr_when_enlarged(whole_psnr(coder, half_size.reduced, num_bytes - OVERHEADS[HALF]))
 
 
 def expected_psnr(coder, image, num_bytes):
     """Estimates how good an image will be, coded as it is or at half its size: as `whole_psnr`."""
-    psnr = whole_psnr(coder, image, num_bytes)
-    if is_worth_halving(image, np.nan_to_num(psnr).min()):
-        psnr = np.fmax(psnr, half_size_psnr(coder, image, num_bytes))
+    psnr, half_size = whole_psnr(coder, image, num_bytes), HalfSize(image)
+    if half_size.may_reach(np.nan_to_num(psnr).min()):
+        psnr = np.fmax(psnr, half_size_psnr(coder, half_size, num_bytes))
     return psnr
 
 
-def expected_length(expected, coder, image, quality):
+def expected_length(expected, coder, *, image, quality):
     """Estimates how many bytes an image takes.
 
     Args:
@@ -57,7 +66,7 @@ def expected_length(expected, coder, image, quality):
     Returns:
         Number of bytes; about those of the samples where they do not suffice.
     """
-    lengths = 2 ** np.arange(4, np.log2(image.size), 1 / FINENESS)
+    lengths = 2 ** np.arange(4, max(np.log2(image.size), 5), 1 / FINENESS)
     psnr = np.maximum.accumulate(np.nan_to_num(expected(coder, image, lengths)))
     return 2 ** np.interp(quality, psnr, np.log2(lengths))
 
@@ -66,7 +75,8 @@ def _curve(coder, image):
     """Bytes and PSNR in dB, two float64 arrays that fall; whoever hides asks several times for the same secret."""
     image_key = image.shape, hashlib.sha256(np.ascontiguousarray(image)).digest()
     curve = coder.curves.get(image_key) or _estimated_curve(coder, image)
-    coder.curves = dict([*coder.curves.items(), (image_key, curve)][-KEPT:])
+    others = [item for item in coder.curves.items() if item[0] != image_key]
+    coder.curves = dict([*others, (image_key, curve)][-KEPT:])
     return curve
 
 

@@ -8,9 +8,10 @@ from stego_lib.codec.container import checksum
 from stego_lib.codec.scaling import STEPS
 from stego_lib.codec.tiling import patches
 from stego_lib.images import image_psnr
+from stego_lib.progress import of_part
 
-LARGE = 2**19  # samples of an image for which a step next to the best one is good enough,
-TOLERANCE = 2  # or the one beside that
+LARGE = 2**19  # latents of an image from which on it is searched until the step is nearly the best one,
+TOLERANCE = 2  # missed by at most so many steps
 # The bits of a sample fall with the logarithm of the step as a softplus: `log(expm1(bits / 1.5))` falls by 1/88 with
 # each step, within a tenth, on photographs of any kind from 0.1 to 6 bits (docs/experiments.md).
 SOFTPLUS_BITS, SOFTPLUS_STEPS = 1.5, 88
@@ -117,12 +118,9 @@ class StepSearch:
     def _coded(self, index):
         start = 1 - self._remaining
         self._remaining *= REMAINING
-
-        def report(done):
-            self._progress(start + done * (1 - self._remaining - start))
-
+        progress = of_part(self._progress, start, 1 - self._remaining)
         encoder = self._coder.encoder()
-        quantized = self._coder.quantize(self._latents, index, encoder=encoder, progress=self._progress and report)
+        quantized = self._coder.quantize(self._latents, index, encoder=encoder, progress=progress)
         return Trial(index, encoder.finish(), checksum(quantized.values)), quantized.values
 
     def _clipped(self, index):

@@ -4,9 +4,10 @@ import contextlib
 from typing import NamedTuple
 
 from stego_lib.hiding import adaptive
-from stego_lib.hiding.capacity import BITS, GOOD, CapacityError, codec, remedy, room
+from stego_lib.hiding.capacity import BITS, GOOD, CapacityError, codec, remedy, stream_capacity
 from stego_lib.hiding.payload import ADAPTIVE
 from stego_lib.images import image_psnr
+from stego_lib.progress import of_part
 
 MARGIN = 1.0  # dB by which an estimate may be wrong,
 LONGER = 1.2  # and how many times longer the stream may be than an estimate says
@@ -20,12 +21,12 @@ class Choice(NamedTuple):
     bits: int
 
 
-def choose(secret, shape, *, bits, quality, jpeg, progress):
+def choose(secret, cover, *, bits, quality, jpeg, progress):
     """Compresses a secret as well as its cover has room for, or to a quality.
 
     Args:
         secret: uint8 array of shape `(height, width, 3)`.
-        shape: Of the cover.
+        cover: uint8 array of shape `(height, width, 3)`.
         bits: As of `hide`.
         quality: As of `hide`.
         jpeg: As of `compress`.
@@ -39,21 +40,21 @@ def choose(secret, shape, *, bits, quality, jpeg, progress):
     """
     if quality is not None:
         rates = (adaptive.MOST, *BITS) if bits is None else (bits,)
-        return _reaching(secret, shape, rates=rates, quality=quality, jpeg=jpeg, progress=progress)
+        return _reaching(secret, cover, rates=rates, quality=quality, jpeg=jpeg, progress=progress)
     if bits is not None:
-        return _fitting(secret, shape, rates=(bits,), jpeg=jpeg, progress=progress)
-    if codec().estimate_bytes(secret, GOOD) <= LONGER * room(shape, adaptive.MOST):
+        return _fitting(secret, cover, rates=(bits,), jpeg=jpeg, progress=progress)
+    if codec().estimate_bytes(secret, GOOD) <= LONGER * stream_capacity(cover, adaptive.MOST):
         with contextlib.suppress(CapacityError):
-            return _reaching(secret, shape, rates=(adaptive.MOST,), quality=GOOD, jpeg=jpeg, progress=progress)
-    expected = codec().estimate(secret, [room(shape, number) for number in BITS])
+            return _reaching(secret, cover, rates=(adaptive.MOST,), quality=GOOD, jpeg=jpeg, progress=progress)
+    expected = codec().estimate(secret, [stream_capacity(cover, number) for number in BITS])
     rates = [number for number, psnr in zip(BITS, expected, strict=True) if psnr >= GOOD - MARGIN] or [BITS[-1]]
-    return _fitting(secret, shape, rates=rates, jpeg=jpeg, progress=progress)
+    return _fitting(secret, cover, rates=rates, jpeg=jpeg, progress=progress)
 
 
-def _reaching(secret, shape, *, rates, quality, jpeg, progress):
+def _reaching(secret, cover, *, rates, quality, jpeg, progress):
     """The secret at a quality, with the least of the rates that it fits into."""
     stream, secret_psnr = compress(secret, quality=quality, jpeg=jpeg, progress=progress)
-    rooms = [room(shape, rate) for rate in rates]
+    rooms = [stream_capacity(cover, rate) for rate in rates]
     for rate, available in zip(rates, rooms, strict=True):
         if len(stream) <= available:
             return Choice(stream, secret_psnr, _in_header(rate))
@@ -63,12 +64,12 @@ def _reaching(secret, shape, *, rates, quality, jpeg, progress):
     )
 
 
-def _fitting(secret, shape, *, rates, jpeg, progress):
+def _fitting(secret, cover, *, rates, jpeg, progress):
     """The secret at the best quality that fits, with the least of the rates that makes it good, or else the last."""
     from stego_lib.codec.codec import TooFewBytesError
 
     for rate in rates:
-        available = room(shape, rate)
+        available = stream_capacity(cover, rate)
         try:
             stream, secret_psnr = compress(secret, max_bytes=available, jpeg=jpeg, progress=progress)
         except TooFewBytesError as error:
@@ -81,7 +82,7 @@ def _fitting(secret, shape, *, rates, jpeg, progress):
     return Choice(stream, secret_psnr, _in_header(rate))
 
 
-def compress(secret, *, max_bytes=None, quality=None, jpeg=None, progress=lambda done: None):
+def compress(secret, *, max_bytes=None, quality=None, jpeg=None, progress=None):
     """Compresses a secret to a number of bytes or to a quality, and looks at what that reveals.
 
     Args:
@@ -89,7 +90,7 @@ def compress(secret, *, max_bytes=None, quality=None, jpeg=None, progress=lambda
         max_bytes: As of `Codec.encode`.
         quality: As of `Codec.encode`.
         jpeg: As of `Codec.encode`.
-        progress: Called with the part that is done, from 0 to 1.
+        progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
     Returns:
         The stream, bytes, and the PSNR of the revealed secret in dB.
@@ -97,10 +98,8 @@ def compress(secret, *, max_bytes=None, quality=None, jpeg=None, progress=lambda
     Raises:
         TooFewBytesError: If the secret does not fit into the bytes at any quality.
     """
-    stream = codec().encode(
-        secret, max_bytes=max_bytes, quality=quality, jpeg=jpeg, progress=lambda done: progress(0.7 * done)
-    )
-    revealed = codec().decode(stream, progress=lambda done: progress(0.7 + 0.3 * done))
+    stream = codec().encode(secret, max_bytes=max_bytes, quality=quality, jpeg=jpeg, progress=of_part(progress, 0, 0.7))
+    revealed = codec().decode(stream, progress=of_part(progress, 0.7, 1))
     return stream, image_psnr(secret, revealed)
 
 

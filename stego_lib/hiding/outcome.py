@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stego_lib.progress import of_part
+
 
 class NothingHiddenError(ValueError):
     """Nothing is hidden in the image, or it was hidden with another passphrase: nobody can tell which."""
@@ -73,9 +75,8 @@ class Progress:
         Returns:
             Function of a number from 0 to 1.
         """
+        return of_part(self._at_least, start, end)
 
-        def report(done):
-            self._done = max(self._done, start + done * (end - start))
-            self._report(self._done)
-
-        return report
+    def _at_least(self, done):
+        self._done = max(self._done, done)
+        self._report(self._done)

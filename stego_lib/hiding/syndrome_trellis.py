@@ -35,6 +35,7 @@ import numpy as np
 from stego_lib.hiding.keyed_order import keyed_order
 from stego_lib.hiding.temperature import temperature_of_rate
 from stego_lib.hiding.viterbi import LANES, WET, NoSolutionError, cheapest_changes, compute_syndrome
+from stego_lib.progress import of_part
 from stego_lib.threads import map_chunks
 
 # The format
@@ -71,7 +72,7 @@ def embed(bits, costs, message, *, seed, progress=None):
         uint8 array of the same shape.
 
     Raises:
-        ValueError: If the message does not fit into the bits that may change.
+        NoSolutionError: If the message does not fit into the bits that may change.
 
     Example:
 
@@ -95,7 +96,7 @@ def extract(bits, length, *, seed):
         bytes.
 
     Raises:
-        ValueError: If so few bits can not hold a message of this length.
+        NoSolutionError: If so few bits can not hold a message of this length.
     """
     return _extract(bits, length, seed=seed, extract_chunk=_syndrome, layers=1)
 
@@ -122,7 +123,7 @@ def embed_ternary(samples, costs_down, costs_up, message, *, seed, within=None, 
         Array of the same shape and type.
 
     Raises:
-        ValueError: If the message does not fit into the samples that may change.
+        NoSolutionError: If the message does not fit into the samples that may change.
 
     Example:
 
@@ -156,7 +157,7 @@ def extract_ternary(samples, length, *, seed):
         bytes.
 
     Raises:
-        ValueError: If so few samples can not hold a message of this length.
+        NoSolutionError: If so few samples can not hold a message of this length.
     """
     return _extract(samples, length, seed=seed, extract_chunk=_extract_from_two_layers, layers=2)
 
@@ -187,17 +188,13 @@ def _embed(samples, costs, message, *, seed, progress, embed_chunks, within=None
                 costs_of_round,
                 bits_of_round,
                 embed_chunks=embed_chunks,
-                progress=progress and _partly(progress, before, done / len(places)),
+                progress=of_part(progress, before, done / len(places)),
             )
         except NoSolutionError:
-            changeable = np.count_nonzero(np.isfinite(costs[0]) | np.isfinite(costs[-1]))
-            raise ValueError(_too_long(len(message), samples.size, changeable=changeable)) from None
+            changeable = np.isfinite(costs[0]) | np.isfinite(costs[-1])
+            changeable = np.count_nonzero(changeable if within is None else changeable[within])
+            raise NoSolutionError(_too_long(len(message), size, changeable=changeable)) from None
     return stego.reshape(samples.shape)
-
-
-def _partly(progress, start, end):
-    """Tells the progress of a part of the work as that of all."""
-    return lambda done: progress(start + done * (end - start))
 
 
 def _rounds(chunks):
@@ -242,7 +239,7 @@ def _chunks(samples, length, *, seed, layers):
         chunks = fewest
     size, rows = used // chunks, -(-8 * length // chunks)
     if rows > layers * size:
-        raise ValueError(f"A message of {length} bytes does not fit into {samples} samples.")
+        raise NoSolutionError(f"A message of {length} bytes does not fit into {samples} samples.")
     return keyed_order(samples, seed, count=chunks * size).reshape(chunks, size), rows
 
 
