@@ -16,6 +16,7 @@ from stego_lib.hiding.adaptive import (
     extract_body,
     extract_header,
     hill_costs,
+    longest_body,
 )
 from stego_lib.hiding.syndrome_trellis import embed_ternary
 
@@ -41,7 +42,7 @@ COVERS = {
 @pytest.mark.parametrize("part", [0, 0.03, 1])
 def test_what_is_embedded_is_extracted_and_no_sample_changes_by_more_than_one(name, part):
     cover = COVERS[name]
-    body = os.urandom(int(part * capacity_bytes(cover.shape, len(HEADER))))
+    body = os.urandom(int(part * capacity_bytes(cover, len(HEADER))))
     stego = embed(cover, HEADER, body, seed=SEED)
     assert stego.shape == cover.shape
     assert stego.dtype == np.uint8
@@ -141,14 +142,39 @@ def test_a_photograph_without_a_header_looks_as_random_as_one_with_it():
 
 
 def test_most_of_a_large_cover_is_room():
-    assert capacity_bytes((1000, 1000, 3), 38) == pytest.approx(MOST * 3e6 / 8, rel=0.015)
-    assert capacity_bytes((16, 16, 3), 38) < 0 < capacity_bytes((24, 24, 3), 38) < 0.4 * MOST * 1728 / 8
+    assert longest_body((1000, 1000, 3), 38) == pytest.approx(MOST * 3e6 / 8, rel=0.015)
+    assert longest_body((16, 16, 3), 38) < 0 < longest_body((24, 24, 3), 38) < 0.4 * MOST * 1728 / 8
+
+
+def test_pixels_that_can_change_in_one_direction_only_are_half_as_much_room():
+    cover = np.full((200, 200, 3), 100, "uint8")
+    most = longest_body(cover.shape, 38)
+    assert capacity_bytes(cover, 38) == most
+    cover[:100, :, 0] = 255
+    assert capacity_bytes(cover, 38) == pytest.approx(0.75 * most, abs=1)
+    cover[:50, :, 1] = 0  # and these in none
+    assert capacity_bytes(cover, 38) == pytest.approx(0.625 * most, abs=1)
+    cover[:] = 0, 128, 255
+    assert capacity_bytes(cover, 38) == 0
+
+
+@pytest.mark.parametrize("pure", ["black", "red", "half red", "nearly all red"])
+def test_what_a_cover_has_room_for_can_be_embedded(pure):
+    cover = np.random.default_rng(0).integers(1, 255, (256, 256, 3), "uint8")
+    part = {"black": 1, "red": 0.7, "half red": 0.5, "nearly all red": 0.9}[pure]
+    cover[np.random.default_rng(1).random((256, 256)) < part] = (0, 0, 0) if pure == "black" else (255, 0, 7)
+    length = capacity_bytes(cover, len(HEADER))
+    assert length > 0
+    for number in range(3):
+        body = os.urandom(length)
+        stego = embed(cover, HEADER, body, seed=bytes([number]) * 32)
+        assert extract_body(stego, len(HEADER), length, seed=bytes([number]) * 32) == body
 
 
 def test_what_does_not_fit_is_refused():
     cover = COVERS["tiny"]
     with pytest.raises(ValueError, match="do not fit"):
-        embed(cover, HEADER, bytes(capacity_bytes(cover.shape, 38) + 1), seed=SEED)
+        embed(cover, HEADER, bytes(longest_body(cover.shape, 38) + 1), seed=SEED)
     with pytest.raises(ValueError, match="do not fit"):
         embed(cover[:16, :16], HEADER, b"", seed=SEED)
     assert extract_header(cover[:16, :16], 38) is None

@@ -20,15 +20,16 @@ def folder(tmp_path_factory):
     write_image(folder / "smooth.png", np.clip(SMOOTH // 8 * 2 + 90, 0, 255).astype("uint8"))
     write_image(folder / "small.png", BUSY[:20, :20])
     write_image(folder / "large.png", skimage.data.coffee())
+    write_image(folder / "pure.png", np.full((96, 96, 3), (255, 0, 0), "uint8"))
     write_image(folder / "secret.png", SECRET)
     return folder
 
 
 def paths(folder):
-    return [str(folder / f"{name}.png") for name in ("smooth", "small", "busy", "large")]
+    return [str(folder / f"{name}.png") for name in ("smooth", "small", "pure", "busy", "large")]
 
 
-def test_large_and_busy_covers_come_first_and_small_ones_are_left_out(folder):
+def test_large_and_busy_covers_come_first_and_those_without_room_are_left_out(folder):
     rated = choose_cover(SECRET, paths(folder))
     assert [cover.path for cover in rated] == [str(folder / f"{name}.png") for name in ("large", "busy", "smooth")]
     assert rated[0].cost < rated[1].cost < rated[2].cost
@@ -42,7 +43,7 @@ def test_the_command_prints_a_row_for_every_cover_that_has_room(folder, capsys):
     assert main(["choose-cover", str(folder / "secret.png"), *paths(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines[2:-1]] == [cover.path for cover in choose_cover(SECRET, paths(folder))]
-    assert lines[-1] == "1 of the photographs have no room for the secret."
+    assert lines[-1] == "2 of the photographs have no room for the secret."
 
 
 def test_what_is_wrong_is_said(folder, capsys):

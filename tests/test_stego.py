@@ -95,11 +95,11 @@ def test_a_quality_that_takes_more_than_adaptive_embedding_carries_fills(cover, 
     assert image_psnr(secret, reveal(hidden.stego)) == hidden.secret_psnr
 
 
-@pytest.mark.parametrize("bits", [0.9, 1.0, 4])
+@pytest.mark.parametrize("bits", [None, 0.9, 1.0, 4])
 @pytest.mark.parametrize(("height", "width"), [(48, 48), (41, 64), (63, 37)])
 @pytest.mark.parametrize("size", [(1, 1), (5, 16), (23, 8)])
 def test_small_covers_and_secrets_of_any_size(cover, secret, height, width, size, bits):
-    if bits != 4 and size != (1, 1):
+    if bits in (0.9, 1.0) and size != (1, 1):
         height, width = 2 * height, 2 * width
     revealed = reveal(hide(cover[:height, :width], secret[: size[0], : size[1]], "x", bits=bits), "x")
     assert revealed.shape == (*size, 3)
@@ -234,6 +234,28 @@ def test_capacity_is_about_what_hide_reaches(cover, secret):
         assert row.num_bytes >= hidden.num_bytes
     assert np.isnan(capacity(cover[:16, :16], secret[:128, :128])[0].secret_psnr)
     assert capacity(cover)[-4].secret_psnr > 30
+
+
+def test_capacity_knows_that_what_comes_back_exactly_needs_no_more_of_the_cover(cover, secret):
+    secret = secret[:12, :12]
+    for row in capacity(cover, secret)[3::4]:  # 0.3 and 4 bits
+        hidden = hide(cover, secret, bits=row.bits, details=True)
+        assert row.secret_psnr == np.inf
+        assert row.changed == pytest.approx(hidden.changed, rel=0.2)
+        assert row.cover_psnr == pytest.approx(hidden.cover_psnr, abs=0.8)
+        assert row.roc_auc == pytest.approx(hidden.roc_auc, abs=0.02)
+
+
+def test_a_cover_of_pure_colours_is_filled(secret):
+    cover, secret = np.full((64, 64, 3), (0, 255, 80), "uint8"), secret[:32, :32]
+    hidden = hide(cover, secret, details=True)
+    assert hidden.bits == 1
+    assert image_psnr(secret, reveal(hidden.stego)) == hidden.secret_psnr
+    rows = capacity(cover, secret)
+    assert [np.isnan(row.cover_psnr) for row in rows] == [True] * 4 + [False] * 4
+    assert [np.isnan(row.secret_psnr) for row in rows] == [True] * 4 + [False] * 4
+    with pytest.raises(CapacityError, match="room for 0 bytes"):
+        hide(cover, secret, bits=0.1)
 
 
 def test_progress_rises_to_one(cover, secret, bits, hidden):

@@ -184,9 +184,10 @@ def run_capacity(options):
 def _print_rates(title, rows, *, quality):
     print(f"{title:13}  {'bytes' if quality else 'room, bytes':<11}  changed    cover      secret  found")
     for bits, num_bytes, changed, cover_psnr, secret_psnr, roc_auc in rows:
-        expected = "over 55 dB" if 55 < secret_psnr < math.inf else decibels(secret_psnr)
-        expected = "no room" if math.isnan(secret_psnr) else expected
-        print(f"{bits:13} {num_bytes:>12}  {percent(changed):>7}  {cover_psnr:.1f} dB  {expected:>10}  {roc_auc:5.2f}")
+        cover = decibels(cover_psnr)
+        secret = "over 55 dB" if 55 < secret_psnr < math.inf else decibels(secret_psnr)
+        secret = "no room" if math.isnan(secret_psnr) else secret
+        print(f"{bits:13} {num_bytes:>12}  {percent(changed):>7}  {cover:>7}  {secret:>10}  {roc_auc:5.2f}")
 
 
 def run_choose_cover(options):

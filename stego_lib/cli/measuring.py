@@ -123,7 +123,7 @@ def run_detect(options):
         covers, secrets = squares[: len(squares) // 2], squares[len(squares) // 2 : len(squares) // 2 * 2]
     print(f"{len(covers)} covers, trained on one half and tested on the other: area under the ROC curve", end=" ")
     print("(95 % confidence interval), smallest mean error:", flush=True)
-    print(detection_table(detect(all_embeddings(shares=(1.0, 0.2)), covers, secrets)), flush=True)
+    print(detection_table(detect(all_embeddings(fractions=(1.0, 0.2)), covers, secrets)), flush=True)
     rates = detect(rate_embeddings(), covers, secrets)
     for name, scores in detect_by_curriculum(covers).items():
         rates[name] |= scores

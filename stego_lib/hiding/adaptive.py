@@ -12,6 +12,7 @@ Reference:
     [Li, Wang, Li, Tan and Huang, 2015](https://doi.org/10.1109/TIFS.2015.2434600) (clustering of directions)
 """
 
+import functools
 import math
 
 import cv2
@@ -21,7 +22,7 @@ from stego_lib.hiding.keyed_order import EVERYBODY, keyed_order
 from stego_lib.hiding.syndrome_trellis import embed_ternary, extract_ternary
 from stego_lib.hiding.temperature import expected_changes
 
-MOST = 0.3  # bits a sample, 0.9 a pixel; a pixel that can only go up, or only down, carries no more than 1
+MOST = 0.3  # bits a sample, 0.9 a pixel
 # Of the header: pixels for a byte, and the part of all pixels, if that is more; but no more than it has a use for.
 LEAST_WIDTH, PART, LARGEST_WIDTH = 10, 8, 256
 HIGH_PASS = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], "float32") / 4
@@ -67,8 +68,8 @@ def pixel_costs(cover):
     return [np.where(is_limit, np.float32(np.inf), costs).reshape(-1) for is_limit in directions]
 
 
-def capacity_bytes(shape, header):
-    """Computes how long the body may be, in a cover that has few pixels with samples of 0 and 255 both.
+def longest_body(shape, header):
+    """Computes how long a body may be in any cover of this size.
 
     Args:
         shape: Of the cover.
@@ -81,13 +82,30 @@ def capacity_bytes(shape, header):
     return math.floor(MOST * channels * (pixels - _header_pixels(pixels, header)) / 8)
 
 
+def capacity_bytes(cover, header):
+    """Computes how long a body this cover has room for: a pixel that can only go up, or only down, counts half.
+
+    Args:
+        cover: uint8 array of shape `(height, width, 3)`.
+        header: Length of the header in bytes.
+
+    Returns:
+        Number of bytes; 0 or negative where not even the header fits.
+    """
+    channels = cv2.split(cover)
+    darkest, lightest = (functools.reduce(function, channels) for function in (cv2.min, cv2.max))
+    directions = cv2.countNonZero(darkest) + cv2.countNonZero(255 - lightest)
+    longest = longest_body(cover.shape, header)
+    return math.floor(longest * directions / (2 * darkest.size)) if longest > 0 else longest
+
+
 def embed(cover, header, body, *, seed, progress=None):
     """Embeds a header at places that need no key, and a body at the others, in an order that the seed decides.
 
     Args:
         cover: uint8 array of shape `(height, width, 3)`.
         header: bytes.
-        body: bytes, at most `capacity_bytes(cover.shape, len(header))`.
+        body: bytes, at most `longest_body(cover.shape, len(header))`.
         seed: 32 bytes.
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
@@ -95,9 +113,10 @@ def embed(cover, header, body, *, seed, progress=None):
         uint8 array of the same shape; no sample has changed by more than 1.
 
     Raises:
-        ValueError: If header and body do not fit, or too many pixels cannot change.
+        NoSolutionError: If too many pixels cannot change; hardly ever for what `capacity_bytes` has room for.
+        ValueError: If header and body do not fit.
     """
-    if len(body) > capacity_bytes(cover.shape, len(header)):
+    if len(body) > longest_body(cover.shape, len(header)):
         raise ValueError(f"{len(body)} bytes do not fit into {cover.size} samples.")
     (height, width), costs, greens = cover.shape[:2], pixel_costs(cover), cover[..., GREEN].reshape(-1)
     changes = np.zeros((height + 2, width + 2), "int8")
@@ -140,7 +159,7 @@ def extract_header(stego, length):
     Returns:
         bytes, or `None` where not even a header fits.
     """
-    if capacity_bytes(stego.shape, length) < 0:
+    if longest_body(stego.shape, length) < 0:
         return None
     greens = stego[..., GREEN].reshape(-1)
     return extract_ternary(greens[_header_places(greens.size, length)], length, seed=EVERYBODY)
@@ -152,7 +171,7 @@ def extract_body(stego, header, length, *, seed):
     Args:
         stego: uint8 array of shape `(height, width, 3)`.
         header: Length of the header in bytes.
-        length: Of the body in bytes, at most `capacity_bytes`.
+        length: Of the body in bytes, at most `longest_body`.
         seed: 32 bytes.
 
     Returns:

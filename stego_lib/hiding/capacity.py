@@ -62,9 +62,10 @@ def capacity(cover, secret=None, *, quality=None):
     check_quality(quality)
     check_size(secret, cover)
     rates = (*FRACTIONS, *BITS)
-    rooms = [room(cover.shape, bits) for bits in rates]
+    rooms = [stream_capacity(cover, bits) for bits in rates]
     num_bytes, secret_psnr, embedded = streams_for(secret, rooms, quality=quality)
-    changed, cover_psnr = zip(*_effects(cover, embedded, full=quality is None), strict=True)
+    full = [quality is None and not math.isinf(psnr) for psnr in secret_psnr]  # as `hide` fills
+    changed, cover_psnr = zip(*_effects(cover, embedded, full=full), strict=True)
     areas = [
         area_under_roc(
             8 * length / cover.size, cover.size / 3, embedding="uniform" if isinstance(bits, int) else "adaptive"
@@ -89,32 +90,29 @@ def streams_for(secret, rooms, *, quality):
     """
     if quality is None:
         num_bytes, secret_psnr = rooms, codec().estimate(secret, rooms)
+        needed = codec().estimate_bytes(secret, math.inf) if math.inf in secret_psnr else math.inf
     else:
-        num_bytes = [codec().estimate_bytes(secret, quality)] * len(rooms)
-        secret_psnr = [quality if num_bytes[0] <= available else math.nan for available in rooms]
-    embedded = [HEADER + TAG + min(length, available) for length, available in zip(num_bytes, rooms, strict=True)]
+        needed = codec().estimate_bytes(secret, quality)
+        num_bytes = [needed] * len(rooms)
+        secret_psnr = [quality if needed <= available else math.nan for available in rooms]
+    embedded = [HEADER + TAG + min(needed, available) for available in rooms]
     return num_bytes, secret_psnr, embedded
 
 
-def room(shape, bits):
+def stream_capacity(cover, bits):
     """Computes how long a stream may be.
 
     Args:
-        shape: Of the cover.
+        cover: uint8 array of shape `(height, width, 3)`.
         bits: Bits a sample: an integer from 1 to 4 for filling, a float up to 1 for adaptive embedding.
 
     Returns:
         Number of bytes.
-
-    Raises:
-        CapacityError: If the cover is smaller than 16x16 pixels.
     """
-    if min(shape[:2]) < SMALLEST:
-        raise CapacityError(f"A cover of {shape[1]}x{shape[0]} pixels is too small: take one of 16x16 pixels or more.")
     if isinstance(bits, int):
-        return filling.capacity_bytes(shape, HEADER, bits=bits) - TAG
-    wanted = math.floor(bits * math.prod(shape) / 8) - HEADER
-    return max(min(wanted, adaptive.capacity_bytes(shape, HEADER)) - TAG, 0)
+        return filling.capacity_bytes(cover.shape, HEADER, bits=bits) - TAG
+    wanted = math.floor(bits * cover.size / 8) - HEADER
+    return max(min(wanted, adaptive.capacity_bytes(cover, HEADER)) - TAG, 0)
 
 
 def check_bits(bits):
@@ -173,7 +171,9 @@ def check_size(secret, cover):
     Raises:
         CapacityError: If they are.
     """
-    room(cover.shape, BITS[0])
+    height, width, _ = cover.shape
+    if min(height, width) < SMALLEST:
+        raise CapacityError(f"A cover of {width}x{height} pixels is too small: take one of 16x16 pixels or more.")
     if secret.shape[0] * secret.shape[1] > max_pixels(cover.shape):
         raise CapacityError(
             f"The secret has more than {LARGEST} times the pixels of the cover: take {remedy(BITS[-1])}."
@@ -217,11 +217,14 @@ def codec():
 
 
 def _effects(cover, num_bytes, *, full):
-    """What embedding does to a cover, for every rate: the fraction of samples that change, and the PSNR in dB."""
+    """What embedding does to a cover, for every rate: the fraction of samples that change, and the PSNR in dB.
+
+    Where it is full, all samples are filled.
+    """
     adaptively = adaptive.expected_effect(cover, num_bytes[: len(FRACTIONS)])[:, 0]
     effects = [(changed, changed) for changed in adaptively]  # by 1, whose square is 1
     values = np.bincount(cover.reshape(-1), minlength=256) / cover.size
-    for bits, length in zip(BITS, num_bytes[len(FRACTIONS) :], strict=True):
-        used = 1 if full else 8 * length / bits / cover.size
+    for bits, length, is_full in zip(BITS, num_bytes[len(FRACTIONS) :], full[len(FRACTIONS) :], strict=True):
+        used = 1 if is_full else 8 * length / bits / cover.size
         effects.append((used * (1 - 2.0**-bits), used * values @ filling.expected_errors(bits)))
     return [(changed, 10 * math.log10(255**2 / error)) for changed, error in effects]

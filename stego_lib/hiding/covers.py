@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from stego_lib.hiding import adaptive
-from stego_lib.hiding.capacity import GOOD, SMALLEST, check_quality, codec, room
+from stego_lib.hiding.capacity import GOOD, SMALLEST, check_quality, codec, stream_capacity
 from stego_lib.hiding.detectability import area_under_roc
 from stego_lib.hiding.payload import HEADER
 from stego_lib.hiding.seal import TAG
@@ -44,7 +44,7 @@ def choose_cover(secret, paths, *, quality=GOOD, progress=None):
     rated = []
     for done, path in enumerate(paths, 1):
         cover = read_image(path)
-        if min(cover.shape[:2]) >= SMALLEST and length <= room(cover.shape, adaptive.MOST):
+        if min(cover.shape[:2]) >= SMALLEST and length <= stream_capacity(cover, adaptive.MOST):
             [[changed, cost]] = adaptive.expected_effect(cover, [length + HEADER + TAG])
             rate = 8 * (length + HEADER + TAG) / cover.size
             rated.append(RatedCover(str(path), cost, rate, changed, area_under_roc(rate, cover.size / 3)))

@@ -43,7 +43,7 @@ def find(stego, passphrase):
 def _sealed_in_texture(stego, passphrase):
     """Header and body that were embedded adaptively, `None` where there are none."""
     header = open_header(adaptive.extract_header(stego, HEADER), passphrase)
-    if header is None or header.bits != ADAPTIVE or header.length > adaptive.capacity_bytes(stego.shape, HEADER):
+    if header is None or header.bits != ADAPTIVE or header.length > adaptive.longest_body(stego.shape, HEADER):
         return header, None
     return header, adaptive.extract_body(stego, HEADER, header.length, seed=header.seal.seed)
 

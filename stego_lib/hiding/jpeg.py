@@ -158,7 +158,7 @@ def embed(jpeg, header, body, *, band, seed, progress=None):
         int16 array of the shape of `jpeg.blocks`; no coefficient has changed by more than 1.
 
     Raises:
-        ValueError: If header and body do not fit.
+        NoSolutionError: If header and body do not fit.
     """
     costs, stego = uerd_costs(jpeg).reshape(-1), jpeg.blocks.flatten()
     in_header = _header_places(stego.size, len(header))

@@ -35,6 +35,7 @@ from stego_lib.hiding.jpeg_metadata import choose_metadata
 from stego_lib.hiding.outcome import AlteredError, Hidden, Progress
 from stego_lib.hiding.payload import HEADER, make_payload, open_header
 from stego_lib.hiding.seal import TAG
+from stego_lib.hiding.viterbi import NoSolutionError
 from stego_lib.images import check_photograph, decode_image, image_psnr, read_image
 
 REMEDY = "a larger cover, a smaller secret, or an output that ends in .png"
@@ -109,7 +110,7 @@ def _write(cover, stream, *, passphrase, report):
     payload = make_payload(stream, passphrase, bits=band)
     try:
         blocks = embed(cover, payload.header, payload.body, band=band, seed=payload.seed, progress=report)
-    except ValueError as error:
+    except NoSolutionError as error:
         raise CapacityError(f"Too much of the cover is flat for {len(stream)} bytes: take {REMEDY}.") from error
     written = write_jpeg(cover, blocks)
     reread = read_jpeg(written)

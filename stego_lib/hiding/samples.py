@@ -24,6 +24,7 @@ from stego_lib.hiding.outcome import AlteredError, Hidden, Progress
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload
 from stego_lib.hiding.seal import TAG, encode_passphrase
 from stego_lib.hiding.survival import hide_surviving
+from stego_lib.hiding.viterbi import NoSolutionError
 from stego_lib.images import check_photograph, decode_image, encode_image, image_psnr, read_image
 from stego_lib.photographs import resized
 
@@ -123,7 +124,7 @@ def _hide_for_lossless_files(cover, secret, *, passphrase, bits, quality, find_a
     if find_at_most is not None:
         bits = highest_rate(find_at_most, cover.size / 3)
     try:
-        choice = choose(secret, cover.shape, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
+        choice = choose(secret, cover, bits=bits, quality=quality, jpeg=jpeg, progress=progress.between(0, 0.6))
     except CapacityError as error:
         if find_at_most is None:
             raise
@@ -134,7 +135,7 @@ def _hide_for_lossless_files(cover, secret, *, passphrase, bits, quality, find_a
     fill = quality is None and math.isfinite(choice.secret_psnr)
     try:
         stego = _embed(cover, payload, bits=choice.bits, fill=fill, progress=progress.between(0.6, 0.95))
-    except ValueError as error:
+    except NoSolutionError as error:
         raise CapacityError(PURE_COLOURS) from error
     if find(write(stego), passphrase).stream != choice.stream:
         raise AlteredError("What was written is not what is read from it.")
@@ -154,9 +155,8 @@ def _hide_for_lossless_files(cover, secret, *, passphrase, bits, quality, find_a
 def _better_cover(secret, area, *, quality=POOR):
     num_bytes = HEADER + TAG + codec().estimate_bytes(secret, quality)
     megapixels = pixels_needed(area, num_bytes) / 1e6
-    return (
-        f"for {quality:.0f} dB take a cover of about {megapixels:.2g} megapixels, a smaller secret or a lower quality"
-    )
+    wanted = f"{quality:.0f} dB" if math.isfinite(quality) else "an exact copy"
+    return f"for {wanted} take a cover of about {megapixels:.2g} megapixels, a smaller secret or a lower quality"
 
 
 def _embed(cover, payload, *, bits, fill, progress):

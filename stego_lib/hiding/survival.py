@@ -25,13 +25,15 @@ COVER_QUALITY = 38.0  # dB that a cover keeps by default
 TRIED = 2**20  # pixels of a cover in which room is tried, about
 STRIP = 64  # rows
 TOLERANCE = 1.01  # of the mean squared error
-# What a code loses of its rate: more the shorter it is and the more it has to correct, and where all of many have to be
-# corrected.
-LOSS, SHORT, NOISY, MANY = 0.012, 1.2, 0.1, 0.025
+# What codes lose of their rate, in bits a coefficient:
+LOSS = 0.012  # every one
+SHORT = 1.2  # divided by the square root of its length, since short codes are worse
+NOISY = 0.1  # times the part of the bits that it has to make up for
+MANY = 0.025  # where there are several, all of which have to be corrected
 LEAST = 64  # bytes; the smallest streams are about as long
 TRIALS = 5  # of hiding what did not survive
 EASIER = 0.03  # bits a coefficient more than the hardest change leaves: nothing that large covers must be tried with
-HARDER = 0.95  # part of the bytes that the next trial gets
+SMALLER = 0.95  # part of the bytes that the next trial gets
 FINENESS = 2**-0.25  # of the sizes that a secret is reduced to
 SMALLEST = 16  # pixels of its shorter side
 
@@ -97,7 +99,7 @@ def hide_surviving(cover, secret, *, passphrase, design, quality, jpeg, write, p
     Raises:
         CapacityError: If the secret does not fit, or the cover changes too much on the way.
     """
-    highest, limit, changes = room(cover, design, write=write, progress=progress.between(0, 0.2))
+    highest, limit, changes = robust_capacity(cover, design, write=write, progress=progress.between(0, 0.2))
     smaller = _shrunk(secret, limit) if design.shrink and quality is None else secret
     pack = functools.partial(pack_size, size=None if smaller is secret else secret.shape[:2])
     overhead, content = len(pack(b"")), None
@@ -112,7 +114,7 @@ def hide_surviving(cover, secret, *, passphrase, design, quality, jpeg, write, p
         stego = write(robust.embed(cover, payload.header, payload.body, **setting, seed=payload.seed))
         if _survives(stego, payload, **setting, changes=changes, progress=progress.between(0.6, 0.95)):
             break
-        limit = math.floor(limit * HARDER)
+        limit = math.floor(limit * SMALLER)
     else:
         raise CapacityError(
             f"What is hidden in this cover does not survive JPEG of quality {design.quality}: too much of it is black, "
@@ -127,14 +129,14 @@ def hide_surviving(cover, secret, *, passphrase, design, quality, jpeg, write, p
     return Hidden(stego, embedded, len(stream), changed, image_psnr(cover, stego), secret_psnr, smaller.shape[:2])
 
 
-def room(cover, design, *, write=np.copy, progress=lambda done: None):
+def robust_capacity(cover, design, *, write=np.copy, progress=None):
     """Tries how much comes through all that shall be survived; of a large cover, in strips from top to bottom.
 
     Args:
         cover: uint8 array of shape `(height, width, 3)`.
         design: `Design`.
         write: As of `hide_surviving`. Defaults to what changes nothing.
-        progress: Called with the part that is done, from 0 to 1.
+        progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
     Returns:
         level: How many coefficients carry, as of `robust`.
@@ -152,7 +154,8 @@ def room(cover, design, *, write=np.copy, progress=lambda done: None):
     changes, rates = channels(design.quality), []
     for change in changes:
         rates.append(_information(change(stego), signs, **how))
-        progress(len(rates) / len(changes))
+        if progress:
+            progress(len(rates) / len(changes))
     rate = min(rates)
     if sample is not cover:
         changes = [change for change, left in zip(changes, rates, strict=True) if left < rate + EASIER]

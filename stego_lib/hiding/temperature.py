@@ -39,8 +39,10 @@ def expected_changes(costs, rate):
         rate: Bits a sample.
 
     Returns:
-        The fraction of the samples that change, and the mean cost of a sample.
+        The fraction of the samples that change, and the mean cost of a sample; NaN where they carry fewer bits.
     """
+    if np.mean(np.log2(1 + sum(np.isfinite(cost) for cost in costs))) < rate:
+        return math.nan, math.nan
     weights, exponents = _weights(costs, temperature := temperature_of_rate(costs, rate, steps=FINE))
     total = 1 + sum(weights)
     paid = sum(exponent * weight for exponent, weight in zip(exponents, weights, strict=True))

@@ -36,7 +36,7 @@ _VECTOR = ir.VectorType(ir.IntType(16), LANES)
 _UNREACHABLE = ir.Constant(_VECTOR, [WET] * LANES)
 
 
-class NoSolutionError(Exception):
+class NoSolutionError(ValueError):
     """The samples that may change can not have the syndrome that is asked for."""
 
 

@@ -10,11 +10,13 @@ def decibels(psnr):
     """Says how good an image is.
 
     Args:
-        psnr: PSNR in dB, infinite for equal images.
+        psnr: PSNR in dB, infinite for equal images, NaN where there is none.
 
     Returns:
         String.
     """
+    if math.isnan(psnr):
+        return "-"
     return f"{psnr:.1f} dB" if math.isfinite(psnr) else "lossless"
 
 
@@ -22,12 +24,12 @@ def percent(part):
     """Says a part of a whole in per cent.
 
     Args:
-        part: From 0 to 1.
+        part: From 0 to 1, or NaN where there is none.
 
     Returns:
         String.
     """
-    return f"{100 * part:.3g} %"
+    return "-" if math.isnan(part) else f"{100 * part:.3g} %"
 
 
 def describe_hidden(hidden, *, passphrase, is_jpeg=False, survive=None):
