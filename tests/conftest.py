@@ -1,5 +1,6 @@
 """What the tests share: real photographs, a tiny autoencoder, a check that every layer passes."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -49,23 +50,31 @@ def tiny_autoencoder():
     return build_autoencoder(filters=8, num_blocks=1)
 
 
+@contextlib.contextmanager
+def jax_compiles_quickly():
+    """For a few steps compiling takes longest: JAX has to, but need not do it well."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture
 def eager():
-    """For a few steps compiling takes longest: TensorFlow does without, JAX has to, but need not do it well."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        jax.config.update("jax_disable_most_optimizations", True)
-        yield
-        jax.config.update("jax_disable_most_optimizations", False)
-    elif keras.backend.backend() == "tensorflow":
+    """The same, and TensorFlow does without compiling."""
+    if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.run_functions_eagerly(True)
         yield
         tf.config.run_functions_eagerly(False)
     else:
-        yield
+        with jax_compiles_quickly():
+            yield
 
 
 def numpy(x):

@@ -31,7 +31,7 @@ def squares():
 
 def test_embeddings_change_as_much_as_they_say():
     cover = skimage.data.coffee()[:256, 200:456]
-    for name, embedding in all_embeddings(shares=(1.0, 0.2), bits=(2, 3), pretrained=("residual",)).items():
+    for name, embedding in all_embeddings(fractions=(1.0, 0.2), bits=(2, 3), pretrained=("residual",)).items():
         stego = embedding(cover, cover[::-1])
         change = stego.astype(int) - cover
         assert stego.dtype == np.uint8
@@ -61,11 +61,20 @@ def test_the_strongest_detector_is_written_as_csv():
     assert [len(row) for row in csv.reader(io.StringIO(text))] == [4] * (1 + 2 * 2 * 2)
 
 
+def test_no_row_asks_adaptive_embedding_for_more_than_it_carries():
+    names = rate_embeddings((0.4, 0.3))
+    assert "adaptive, 0.3 bits a sample" in names
+    assert "adaptive, 0.4 bits a sample" not in names
+    assert "uniform, 0.4 bits a sample" in names
+
+
 def test_rates_are_those_of_the_cover_that_is_seen(squares):
     embedding = rate_embeddings((0.2,))["uniform, 0.2 bits a sample"]
     sizes = []
     detector = Detector(lambda image: sizes.append(image.shape) or image.mean(), lambda *_, **__: np.asarray)
-    result = detect({"uniform": embedding}, squares[:4], squares[:4], (32, 64, 128), detectors={"mean": detector})
+    result = detect(
+        {"uniform": embedding}, squares[:4], squares[:4], image_sizes=(32, 64, 128), detectors={"mean": detector}
+    )
     assert set(result["uniform"]) == {("mean", 32), ("mean", 64)}
     assert set(sizes) == {(32, 32, 3), (64, 64, 3)}
 
@@ -98,7 +107,7 @@ def test_area_and_error_are_those_of_scikit_learn_and_of_the_definition():
 def test_detectors_find_full_images_and_nothing_in_shuffled_labels(squares):
     chosen = {name: DETECTORS[name] for name in ("SPA", "RS", "SPAM")}
     embeddings = {"LSB replacement": lsb_replacement, "LSB matching": lsb_matching}
-    result = detect(embeddings, squares, squares, (64, 256), detectors=chosen)
+    result = detect(embeddings, squares, squares, image_sizes=(64, 256), detectors=chosen)
     areas = {name: {key: detectability(scores)[0] for key, scores in found.items()} for name, found in result.items()}
     assert set(areas["LSB matching"]) == {("SPA", 64), ("RS", 64), ("SPAM", 64)}
     assert areas["LSB replacement"]["SPA", 64] > 0.9

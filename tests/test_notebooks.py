@@ -43,7 +43,7 @@ PARAMETERS = {
     " synthesis_epochs=1, synthesis_steps_per_epoch=3, synthesis_crops=64)",
     "07_files": "BITS, MAX_SIDE = (0.3, 1), 256",
     "08_compare": "BITS, PAIRS = (2,), 1",
-    "09_steganalysis": 'SIZE, DETECTED, SHARES, BITS, MODELS = 64, ("SPA", "SPAM"), (1.0, 0.2), (2,), ()',
+    "09_steganalysis": 'SIZE, DETECTED, FRACTIONS, BITS, MODELS = 64, ("SPA", "SPAM"), (1.0, 0.2), (2,), ()',
     "10_survive": "MAX_SIDE, STEP, COVER_QUALITY = 160, 20, 36.0",
 }
 WRITTEN = {

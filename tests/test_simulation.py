@@ -5,7 +5,7 @@ import pytest
 import skimage.data
 
 from stego_lib.evaluation.simulation import EMBEDDINGS, embed_adaptively, embed_in_each_channel, embed_uniformly
-from stego_lib.hiding.adaptive import MOST, capacity_bytes, extract_header, hill_costs
+from stego_lib.hiding.adaptive import MOST, extract_header, hill_costs, longest_body
 from stego_lib.hiding.filling import embed as fill
 from stego_lib.hiding.syndrome_trellis import embed_ternary
 
@@ -48,7 +48,7 @@ def test_adaptive_embedding_is_that_of_hide_as_far_as_it_fits():
     assert most == pytest.approx(much, rel=0.02)
     assert extract_header(embed_adaptively(COVER, 0.1, generator=generator()), 38) == generator().bytes(38)
     tiny = COVER[:16, :16]
-    assert capacity_bytes(tiny.shape, 38) < 0
+    assert longest_body(tiny.shape, 38) < 0
     assert (embed_adaptively(tiny, 0.1, generator=generator()) == tiny).all()
 
 

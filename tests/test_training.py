@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from conftest import jax_compiles_quickly
 
 from stego_lib.block_transform import CarrierEmbedding
 from stego_lib.callbacks import EpochGallery
@@ -38,9 +39,9 @@ def _presets(monkeypatch):
 
 @pytest.fixture(scope="module")
 def trained(pairs, tmp_path_factory):
-    """A folder in which the tiny preset was trained with seed 3, compiled as for everybody."""
+    """A folder in which the tiny preset was trained with seed 3; TensorFlow compiles it as for everybody."""
     folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
+    with jax_compiles_quickly(), pytest.MonkeyPatch.context() as patch:
         patch.setitem(PRESETS, "tiny", TINY)
         train(folder, pairs, pairs, preset="tiny", seed=3)
     return folder

@@ -3,11 +3,10 @@
 import keras
 import numpy as np
 
-from stego_lib.devices import jit_compile
-from stego_lib.evaluation.detection import RATES, middle, rate_embeddings, rate_name
+from stego_lib.evaluation.detection import RATES, middle, possible_rates, rate_name
 from stego_lib.evaluation.high_pass import high_pass_detector, square_filters
 from stego_lib.evaluation.simulation import EMBEDDINGS
-from stego_lib.evaluation.steganalysis import PairBatches
+from stego_lib.evaluation.steganalysis import PairBatches, detector_scores, fit_detector
 
 DRAWS = 4  # stego images of a cover that is learned from, with a message and key each
 FIRST_STEPS, NEXT_STEPS = 1000, 300  # at the highest rate, and at each of the others
@@ -38,7 +37,7 @@ def detect_by_curriculum(covers, *, rates=RATES, image_sizes=(64, 256), seed=0):
             return np.stack([embed_at(image, rate, generator=generator) for image in images])
 
         networks = [None] * SEEDS
-        for rate in sorted((rate for rate in rates if rate_name(name, rate) in rate_embeddings(rates)), reverse=True):
+        for rate in sorted(possible_rates(name, rates), reverse=True):
             learned = [embed_in(covers[:half], rate) for _ in range(DRAWS)]
             networks = [
                 train_network(covers[:half], learned, start=network, seed=seed + index)
@@ -49,23 +48,9 @@ def detect_by_curriculum(covers, *, rates=RATES, image_sizes=(64, 256), seed=0):
                 tested = middle(covers[half:], size)
                 stegos = embed_in(tested, rate)
                 scores["curriculum CNN", size] = sum(
-                    np.stack([network_scores(network, images) for images in (tested, stegos)]) for network in networks
+                    np.stack([detector_scores(network, images) for images in (tested, stegos)]) for network in networks
                 )
     return result
-
-
-def network_scores(network, images):
-    """Computes the outputs of a network.
-
-    Args:
-        network: A `keras.Model`, returned by `train_network`.
-        images: List of uint8 arrays of shape `(height, width, 3)`.
-
-    Returns:
-        float32 array, a number for each, higher for stego images.
-    """
-    outputs = [network(image[None].astype("float32"), training=False) for image in images]
-    return np.array([keras.ops.convert_to_numpy(output)[0, 0] for output in outputs])
 
 
 def build_network():
@@ -112,8 +97,5 @@ def train_network(covers, stegos, *, start=None, seed=0):
     if start:
         network.set_weights(start.get_weights())
     steps, rate = (NEXT_STEPS, NEXT_RATE) if start else (FIRST_STEPS, FIRST_RATE)
-    schedule = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    network.compile(keras.optimizers.Adam(schedule), loss, jit_compile=jit_compile())
-    network.fit(PairBatches(covers, stegos, steps=steps, seed=seed), shuffle=False, verbose=0)
+    fit_detector(network, PairBatches(covers, stegos, steps=steps, seed=seed), rate=rate)
     return network

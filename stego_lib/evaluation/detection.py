@@ -18,7 +18,7 @@ from stego_lib.hiding.payload import HEADER
 from stego_lib.models import PRETRAINED
 
 RATES = (0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)  # bits a sample
-SHARES = (1.0, 0.5, 0.2, 0.1, 0.05)  # of the room of one bit a sample
+FRACTIONS = (1.0, 0.5, 0.2, 0.1, 0.05)  # of the room of one bit a sample
 
 
 def embed_file(cover, secret, *, bits, fraction=1.0):
@@ -60,11 +60,11 @@ def _at_random_places(cover, changed, *, fraction):
     return np.where(np.random.default_rng().random(cover.shape) < fraction, changed, cover)
 
 
-def all_embeddings(shares=SHARES, bits=(2, 3, 4), pretrained=PRETRAINED):
+def all_embeddings(*, fractions=FRACTIONS, bits=(2, 3, 4), pretrained=PRETRAINED):
     """Collects what is to be detected: the methods at several rates, and noise of the same variance as a control.
 
     Args:
-        shares: Of the room of one bit a sample. Defaults to `SHARES`.
+        fractions: Of the room of one bit a sample. Defaults to `FRACTIONS`.
         bits: Bits with which `hide` fills covers, beside 1. Defaults to `(2, 3, 4)`.
         pretrained: Names of joint autoencoders. Defaults to all.
 
@@ -77,7 +77,7 @@ def all_embeddings(shares=SHARES, bits=(2, 3, 4), pretrained=PRETRAINED):
         "LSB matching": lsb_matching,
         "LSB replacement": lsb_replacement,
     }.items():
-        for fraction in shares:
+        for fraction in fractions:
             embeddings[f"{name}, {100 * fraction:g} %"] = functools.partial(function, fraction=fraction)
     for number in bits:
         embeddings[f"hide, {number} bits"] = functools.partial(embed_file, bits=number)
@@ -92,8 +92,21 @@ def rate_name(embedding, rate):
     return f"{embedding}, {rate:g} bits a sample"
 
 
+def possible_rates(embedding, rates):
+    """Leaves out the rates that an embedding does not carry.
+
+    Args:
+        embedding: Name in `EMBEDDINGS`.
+        rates: Bits a sample.
+
+    Returns:
+        List of rates.
+    """
+    return [rate for rate in rates if rate <= MOST or embedding != "adaptive"]
+
+
 def rate_embeddings(rates=RATES):
-    """Collects uniform and adaptive embedding at several rates, adaptive up to the most that it carries.
+    """Collects what `EMBEDDINGS` simulates at several rates, each up to the most that it carries.
 
     Args:
         rates: Bits a sample. Defaults to `RATES`.
@@ -104,8 +117,7 @@ def rate_embeddings(rates=RATES):
     return {
         rate_name(name, rate): functools.partial(_embed_random_bits, embed_at=embed_at, rate=rate)
         for name, embed_at in EMBEDDINGS.items()
-        for rate in rates
-        if rate <= MOST or name != "adaptive"
+        for rate in possible_rates(name, rates)
     }
 
 
@@ -113,7 +125,7 @@ def _embed_random_bits(cover, secret, *, embed_at, rate):
     return embed_at(cover, rate, generator=np.random.default_rng())
 
 
-def detect(embeddings, covers, secrets, image_sizes=(64, 256), seed=0, detectors=DETECTORS):
+def detect(embeddings, covers, secrets, *, image_sizes=(64, 256), seed=0, detectors=DETECTORS):
     """Trains every detector on every embedding with half of the photographs, and tests it on the other half.
 
     Args:
@@ -121,7 +133,7 @@ def detect(embeddings, covers, secrets, image_sizes=(64, 256), seed=0, detectors
         covers: uint8 array of shape `(number, height, width, 3)`, every one of another photograph.
         secrets: uint8 array of the same shape.
         image_sizes: Covers are so many pixels from the middle, a side each. Defaults to `(64, 256)`.
-        seed: Of detectors and of the shuffled labels. Defaults to `0`.
+        seed: Of detectors and of the shuffled labels, not of what is embedded. Defaults to `0`.
         detectors: Dictionary of `Detector`. Defaults to `DETECTORS`.
 
     Returns:

@@ -3,11 +3,12 @@
 import math
 
 import numpy as np
-from scipy.optimize import brentq
 
 from stego_lib.hiding import adaptive
 from stego_lib.hiding.adaptive import EFFICIENCY, hill_costs
 from stego_lib.hiding.payload import HEADER
+from stego_lib.hiding.temperature import FINE, temperature_of_rate
+from stego_lib.hiding.viterbi import NoSolutionError
 
 FEWER = 0.95  # bytes, where so many do not fit
 
@@ -39,12 +40,12 @@ def embed_adaptively(cover, rate, *, generator):
     Returns:
         uint8 array of the same shape.
     """
-    length = min(math.floor(rate * cover.size / 8) - HEADER, adaptive.capacity_bytes(cover.shape, HEADER))
+    length = min(math.floor(rate * cover.size / 8) - HEADER, adaptive.capacity_bytes(cover, HEADER))
     while length >= 0:
         header, body, seed = (generator.bytes(number) for number in (HEADER, length, 32))
         try:
             return adaptive.embed(cover, header, body, seed=seed)
-        except ValueError:  # too many samples are 0 or 255
+        except NoSolutionError:  # too many samples are 0 or 255
             length = math.floor(FEWER * length) - 1
     return cover
 
@@ -66,21 +67,10 @@ def embed_in_each_channel(cover, rate, *, generator):
         [Filler and Fridrich, 2010](https://doi.org/10.1109/TIFS.2010.2077629) (Gibbs construction)
     """
     inside = np.stack([cover > 0, cover < 255])
-    return _draw_changes(cover, _least_cost(hill_costs(cover), inside, rate=rate), generator=generator)
-
-
-def _least_cost(costs, inside, *, rate):
-    ways = inside.sum(0)  # to change a sample
-
-    def excess(logarithm):
-        exponents = costs / math.exp(logarithm)
-        weights = np.exp(-exponents) * ways
-        return np.mean(np.log1p(weights) + exponents * weights / (1 + weights)) / math.log(2) - rate / EFFICIENCY
-
-    low, high = math.log(costs.min() / 100), math.log(costs.max() * 100)
-    logarithm = brentq(excess, low, high, xtol=5e-3) if excess(high) > 0 else high
-    weights = np.exp(-costs / math.exp(logarithm)) * inside
-    return weights / (1 + weights.sum(0))
+    costs = hill_costs(cover)
+    temperature = temperature_of_rate([np.where(way, costs, np.inf) for way in inside], rate / EFFICIENCY, steps=FINE)
+    weights = np.exp(-costs / np.float32(temperature)) * inside
+    return _draw_changes(cover, weights / (1 + weights.sum(0)), generator=generator)
 
 
 def _draw_changes(cover, probabilities, *, generator):

@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from stego_lib.batches import augment
+from stego_lib.batches import SeededDataset, augment
 from stego_lib.devices import jit_compile
 from stego_lib.evaluation.high_pass import high_pass_detector, square_filters
 from stego_lib.evaluation.rich_model import rich_features
@@ -211,7 +211,7 @@ def build_detector(channels=3):
     return high_pass_detector(filters, limit=4.0, convolutions=convolutions, momentum=0.9, channels=channels)
 
 
-class PairBatches(keras.utils.PyDataset):
+class PairBatches(SeededDataset):
     """Covers and their stego images together in every batch, cut, flipped and turned alike.
 
     Args:
@@ -224,15 +224,15 @@ class PairBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, covers, stegos, *, steps, seed, pairs=16, crop_size=64):
-        super().__init__()
-        self.covers, self.stegos, self.steps, self.seed = covers, stegos, steps, seed
+        super().__init__(seed)
+        self.covers, self.stegos, self.steps = covers, stegos, steps
         self.pairs, self.size = pairs, (crop_size, crop_size)
 
     def __len__(self):
         return self.steps
 
     def __getitem__(self, index):
-        generator = np.random.default_rng((self.seed, index))
+        generator = self.generator(index)
         chosen = (
             generator.integers(len(self.covers), size=self.pairs),
             generator.integers(len(self.stegos), size=self.pairs),
@@ -262,17 +262,36 @@ def convolutional_detector(covers, stegos, *, seed=0, steps=400, crop_size=64):
     """
     keras.utils.set_random_seed(seed)
     detector = build_detector(covers.shape[-1])
-    schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps, alpha=0.01)
+    fit_detector(detector, PairBatches(covers, [stegos], steps=steps, seed=seed, crop_size=crop_size), rate=3e-3)
+    return functools.partial(detector_scores, detector)
+
+
+def fit_detector(detector, batches, *, rate):
+    """Trains a network to tell stego images from covers, with a learning rate that falls along a cosine.
+
+    Args:
+        detector: A `keras.Model` whose output is a logit.
+        batches: `PairBatches`.
+        rate: Learning rate at the start.
+    """
+    schedule = keras.optimizers.schedules.CosineDecay(rate, len(batches), alpha=0.01)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     detector.compile(keras.optimizers.Adam(schedule), loss, jit_compile=jit_compile())
-    batches = PairBatches(covers, [stegos], steps=steps, seed=seed, crop_size=crop_size)
     detector.fit(batches, shuffle=False, verbose=0)
 
-    def scores(images):
-        batches = [images[start : start + 16].astype("float32") for start in range(0, len(images), 16)]
-        return np.concatenate([keras.ops.convert_to_numpy(detector(batch, training=False))[:, 0] for batch in batches])
 
-    return scores
+def detector_scores(detector, images):
+    """Computes what a network says of images.
+
+    Args:
+        detector: A `keras.Model`.
+        images: Array of shape `(number, height, width, channels)`, in 8-bit steps.
+
+    Returns:
+        float32 array of shape `(number,)`, higher for stego images.
+    """
+    batches = [images[start : start + 16].astype("float32") for start in range(0, len(images), 16)]
+    return np.concatenate([keras.ops.convert_to_numpy(detector(batch, training=False))[:, 0] for batch in batches])
 
 
 class Detector(NamedTuple):
