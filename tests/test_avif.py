@@ -5,7 +5,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from stego_lib.codec.avif import avif_files, decode_avif, lengthen, shorten
+from stego_lib.codec.avif import QUICK, SLOW, avif_file, decode_avif, lengthen, shorten
 from stego_lib.codec.container import AVIF, avif_streams, decode_file, unpack
 from stego_lib.images import image_psnr
 
@@ -31,13 +31,39 @@ def test_a_file_comes_back_without_its_boxes(sampling, shape):
         assert whole.format == "AVIF"
 
 
+def psnr(short):
+    return image_psnr(IMAGE, decode_avif(short, *IMAGE.shape[:2]))
+
+
 def test_the_best_of_some_qualities_fits():
     for max_bytes in (400, 1500, 6000):
-        files = avif_files(IMAGE, max_bytes)
-        assert files
-        assert all(0.7 * max_bytes < len(short) <= max_bytes for short in files)
-    assert [image_psnr(IMAGE, decode_avif(short, *IMAGE.shape[:2])) > 36 for short in files] == [True]
-    assert avif_files(IMAGE, 30) == []
+        short = avif_file(IMAGE, max_bytes, psnr=0, shortest=False)
+        assert 0.7 * max_bytes < len(short) <= max_bytes
+    assert psnr(short) > 36
+    assert avif_file(IMAGE, 30, psnr=0, shortest=False) is None
+
+
+def test_what_is_worse_than_something_else_is_left_out():
+    best = avif_file(IMAGE, 1500, psnr=0, shortest=False)
+    assert avif_file(IMAGE, 1500, psnr=psnr(best), shortest=False) is None
+    assert avif_file(IMAGE, 1500, psnr=psnr(best) - 0.01, shortest=False) == best
+
+
+def test_the_shortest_of_some_qualities_reaches_what_is_wanted():
+    for wanted in 28.0, 33.0, 38.0:
+        short = avif_file(IMAGE, 20000, psnr=wanted, shortest=True)
+        assert wanted <= psnr(short) < wanted + 0.6
+        assert avif_file(IMAGE, len(short), psnr=wanted, shortest=True) is None
+        assert psnr(avif_file(IMAGE, len(short), psnr=0, shortest=False)) == pytest.approx(psnr(short), abs=0.4)
+
+
+def test_what_is_much_worse_is_not_compressed_slowly(monkeypatch):
+    best, save, speeds = psnr(avif_file(IMAGE, 1500, psnr=0, shortest=False)), Image.Image.save, set()
+    monkeypatch.setattr(Image.Image, "save", lambda *args, **how: speeds.add(how["speed"]) or save(*args, **how))
+    assert avif_file(IMAGE, 1500, psnr=best + 2, shortest=False) is None
+    assert speeds == {QUICK}
+    assert avif_file(IMAGE, 1500, psnr=best, shortest=False) is None
+    assert speeds == {QUICK, SLOW}
 
 
 def test_a_picture_of_another_size_is_refused_before_it_is_decoded():
@@ -50,7 +76,8 @@ def test_a_picture_of_another_size_is_refused_before_it_is_decoded():
 
 
 def test_a_damaged_file_is_refused():
-    stream = max(map(unpack, avif_streams(IMAGE, 1500)), key=lambda stream: image_psnr(IMAGE, decode_file(stream)))
+    [data] = avif_streams(IMAGE, 1500, psnr=0, shortest=False)
+    stream = unpack(data)
     assert stream.kind == AVIF
     for position in range(50, len(stream.payload), 97):
         payload = bytearray(stream.payload)

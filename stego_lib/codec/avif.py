@@ -10,33 +10,82 @@ Reference:
 import io
 import math
 import struct
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 
+from stego_lib.images import image_psnr
+from stego_lib.threads import map_chunks
+
 CONFIGURATION = 3  # bytes: profile, level and sampling
-SPEED = 6
+QUICK, SLOW = 6, 4  # speeds; slower ones gain little
+TUNING = {"tune": "psnr"}  # not for looks, by which libavif is 0.3 to 0.7 dB worse (docs/experiments.md)
 SUBSAMPLED = 1.0  # bits a pixel below which colours may be better at half their size
-TRIALS = 4  # qualities that are tried; more gain a few hundredths of a decibel
-# The logarithm of the bytes of a photograph grows by about so much with a step of the quality, which here begins.
-GROWTH, TYPICAL_QUALITY = 0.04, 50
+TYPICAL_QUALITY = 50  # where trials begin
+GROWTH, DECIBELS = 0.035, 0.19  # of the logarithm of the bytes and of the PSNR with a step of the quality, about
+NEAR = 10  # steps of the quality; the slow speed gains 2 to 7
 
 
-def avif_files(image, max_bytes):
-    """Compresses an image to shortened AVIF files of about so many bytes, at most.
+class _File(NamedTuple):
+    """A shortened file; sampling, quality, and by how many steps of the quality it is worse than it has to be."""
+
+    content: bytes
+    sampling: str
+    quality: int
+    behind: float
+
+
+def avif_file(image, max_bytes, *, psnr, shortest):
+    """Compresses an image to a shortened AVIF file that is better than something else.
 
     Args:
         image: uint8 array of shape `(height, width, 3)`.
         max_bytes: The most bytes.
+        psnr: PSNR in dB, not infinite.
+        shortest: Whether fewer bytes are wanted in which that is reached, and not more PSNR in these bytes.
 
     Returns:
-        List of bytes: with the colours as they are, and at half their size where that may be better; none that does
-        not fit.
+        bytes, with the colours as they are or at half their size; `None` if none is better.
     """
+    goal = {"max_bytes": max_bytes, "psnr": psnr, "shortest": shortest}
     samplings = ("4:4:4", "4:2:0") if 8 * max_bytes < SUBSAMPLED * image[..., 0].size else ("4:4:4",)
-    files = [_fitting(image, max_bytes, sampling) for sampling in samplings]
-    return [file for file in files if file is not None and decode_avif(file, *image.shape[:2]) is not None]
+
+    def quickly(chunk):
+        return _search(image, samplings[chunk][0], speed=QUICK, quality=TYPICAL_QUALITY, **goal)
+
+    best = min(map_chunks(quickly, len(samplings), chunk=1), key=lambda file: file.behind)
+    if best.behind < NEAR:
+        slow = _search(image, best.sampling, speed=SLOW, quality=best.quality, **goal)
+        best = min(best, slow, key=lambda file: file.behind)
+    return best.content if best.behind < 0 else None
+
+
+def _search(image, sampling, *, speed, quality, max_bytes, psnr, shortest):
+    """The `_File` of the lowest quality that reaches the PSNR, or of the highest one that fits."""
+    low, high, best = -1, 101, _File(None, sampling, quality, math.inf)
+    tried, slope = [], -1 if shortest else 1  # steps that are missed for a step of the quality
+    while high - low > 1:
+        file = io.BytesIO()
+        how = {"speed": speed, "subsampling": sampling, "advanced": TUNING}
+        Image.fromarray(image).save(file, "AVIF", quality=quality, **how)
+        short = shorten(file.getvalue())
+        decoded = decode_avif(short, *image.shape[:2])
+        too_long = math.log(len(short) / max(max_bytes, 1)) / GROWTH
+        too_bad = math.inf if decoded is None else (psnr - image_psnr(image, decoded)) / DECIBELS
+        behind, missed = (too_long, too_bad) if shortest else (too_bad, too_long)
+        missed = min(max(missed, -100), 100)
+        if missed <= 0:
+            best = min(best, _File(short, sampling, quality, behind), key=lambda file: file.behind)
+        low, high = (low, quality) if (missed <= 0) == shortest else (quality, high)
+        tried.append((quality, missed))
+        if len(tried) > 1:
+            (before, missed_before), (after, missed_after) = tried[-2:]
+            slope *= min(max((missed_after - missed_before) / (after - before) / slope, 0.5), 2)
+        aim = quality - missed / slope
+        quality = min(max(math.ceil(aim) if shortest else math.floor(aim), low + 1), high - 1)
+    return best
 
 
 def decode_avif(file, height, width):
@@ -125,21 +174,3 @@ def _coded_size(picture):
 
 def _box(kind, content):
     return struct.pack(">I", 8 + len(content)) + kind + content
-
-
-def _fitting(image, max_bytes, sampling):
-    """The shortened file of the highest quality that fits, of few that are tried."""
-    low, high, quality, fitting = -1, 101, TYPICAL_QUALITY, None
-    for _ in range(TRIALS):
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, "AVIF", quality=quality, speed=SPEED, subsampling=sampling)
-        short = shorten(file.getvalue())
-        if len(short) <= max_bytes:
-            low, fitting = quality, short
-        else:
-            high = quality
-        if high - low <= 1:
-            break
-        missed = math.log(max(max_bytes, 1) / len(short)) / GROWTH
-        quality = min(max(quality + math.floor(missed), low + 1), high - 1)
-    return fitting

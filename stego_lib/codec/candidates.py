@@ -11,7 +11,8 @@ from stego_lib.codec.half_size import HalfSize
 from stego_lib.images import image_psnr
 from stego_lib.progress import of_part
 
-AVIF_BITS = 2.0  # bits a pixel up to which an AVIF file may be better (docs/experiments.md)
+AVIF_BITS = 2.0  # bits a pixel up to which an AVIF file may be better (docs/experiments.md),
+AVIF_SAMPLES = 2**20  # and samples of an image up to which such a file is made in about the time of the networks
 SMALL_BITS = 0.75  # bits a pixel from which the networks for small photographs may be better, likewise
 SURE = 0.5  # dB, estimated, by which half the size is better or worse, so that only one of both is coded
 FIRST = 0.9  # of the work is done when half the size was tried, which hardly ever turns out to be too long or too bad
@@ -55,8 +56,8 @@ def best_stream(codec, image, *, max_bytes, quality, jpeg, progress):
     if max_bytes is None and (data := lossless(image, min(map(len, streams)), jpeg=jpeg)):
         streams.append(data)
     length = min(map(len, streams)) - 1 if max_bytes is None else max_bytes
-    if image.size <= SLOW and 24 * length <= AVIF_BITS * image.size:
-        streams += avif_streams(image, length)
+    if image.size <= AVIF_SAMPLES and 24 * length <= AVIF_BITS * image.size and math.isfinite(reached(streams)):
+        streams += avif_streams(image, length, psnr=reached(streams), shortest=max_bytes is None)
     if len(streams) == 1:
         return streams[0]
     if max_bytes is None:

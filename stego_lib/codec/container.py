@@ -19,7 +19,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from stego_lib.codec.avif import avif_files, decode_avif
+from stego_lib.codec.avif import avif_file, decode_avif
 
 LATENTS, WEBP, JPEG, AVIF, HALF = KINDS = (1, 2, 3, 4, 5)
 READERS = {WEBP: WebPImageFile, JPEG: JpegImageFile}
@@ -123,19 +123,21 @@ def lossless(image, max_bytes, *, jpeg=None):
     return min((data for data in candidates if len(data) <= max_bytes), key=len, default=None)
 
 
-def avif_streams(image, max_bytes):
-    """Makes streams of at most so many bytes that are AVIF files.
+def avif_streams(image, max_bytes, *, psnr, shortest):
+    """Makes a stream that is an AVIF file, and better than something else.
 
     Args:
         image: uint8 array of shape `(height, width, 3)`.
         max_bytes: The most bytes.
+        psnr: PSNR in dB.
+        shortest: Whether fewer bytes are wanted in which that is reached, and not more PSNR in these bytes.
 
     Returns:
-        List of bytes: with the colours as they are, and at half their size; none where that takes more bytes.
+        List of bytes, empty if there is none.
     """
     height, width, _ = image.shape
-    files = avif_files(image, max_bytes - OVERHEADS[AVIF])
-    return [pack(Stream(AVIF, height, width, file, checksum(decode_avif(file, height, width)))) for file in files]
+    file = avif_file(image, max_bytes - OVERHEADS[AVIF], psnr=psnr, shortest=shortest)
+    return [pack(Stream(AVIF, height, width, file, checksum(decode_avif(file, height, width))))] if file else []
 
 
 def decode_file(stream):
