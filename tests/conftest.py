@@ -59,13 +59,15 @@ def jax_compiles_quickly():
     import jax
 
     jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture
 def eager():
-    """The same, and TensorFlow does without compiling."""
+    """JAX compiles quickly, and TensorFlow not at all."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

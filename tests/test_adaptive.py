@@ -42,7 +42,7 @@ COVERS = {
 @pytest.mark.parametrize("part", [0, 0.03, 1])
 def test_what_is_embedded_is_extracted_and_no_sample_changes_by_more_than_one(name, part):
     cover = COVERS[name]
-    body = os.urandom(int(part * capacity_bytes(cover, len(HEADER))))
+    body = os.urandom(max(0, int(part * capacity_bytes(cover, len(HEADER)))))
     stego = embed(cover, HEADER, body, seed=SEED)
     assert stego.shape == cover.shape
     assert stego.dtype == np.uint8
@@ -155,17 +155,19 @@ def test_pixels_that_can_change_in_one_direction_only_are_half_as_much_room():
     cover[:50, :, 1] = 0  # and these in none
     assert capacity_bytes(cover, 38) == pytest.approx(0.625 * most, abs=1)
     cover[:] = 0, 128, 255
-    assert capacity_bytes(cover, 38) == 0
+    assert capacity_bytes(cover, 38) < 0
 
 
-@pytest.mark.parametrize("pure", ["black", "red", "half red", "nearly all red"])
-def test_what_a_cover_has_room_for_can_be_embedded(pure):
-    cover = np.random.default_rng(0).integers(1, 255, (256, 256, 3), "uint8")
-    part = {"black": 1, "red": 0.7, "half red": 0.5, "nearly all red": 0.9}[pure]
-    cover[np.random.default_rng(1).random((256, 256)) < part] = (0, 0, 0) if pure == "black" else (255, 0, 7)
+@pytest.mark.parametrize("side", [64, 96, 256])
+@pytest.mark.parametrize(
+    ("colour", "part"), [((0, 0, 0), 1), ((255, 0, 7), 0.5), ((255, 0, 7), 0.7), ((255, 0, 7), 0.9)]
+)
+def test_what_a_cover_has_room_for_can_be_embedded(side, colour, part):
+    cover = np.random.default_rng(0).integers(1, 255, (side, side, 3), "uint8")
+    cover[np.random.default_rng(1).random((side, side)) < part] = colour
     length = capacity_bytes(cover, len(HEADER))
-    assert length > 0
-    for number in range(3):
+    assert length > 0 or side < 256
+    for number in range(3 * (length > 0)):
         body = os.urandom(length)
         stego = embed(cover, HEADER, body, seed=bytes([number]) * 32)
         assert extract_body(stego, len(HEADER), length, seed=bytes([number]) * 32) == body

@@ -49,6 +49,20 @@ def test_what_is_worse_than_something_else_is_left_out():
     assert avif_file(IMAGE, 1500, psnr=psnr(best) - 0.01, shortest=False) == best
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (50, 1), (30, 30)])
+def test_small_and_flat_images_are_compressed_too(shape):
+    short = avif_file(np.full((*shape, 3), 90, "uint8"), 500, psnr=20, shortest=True)
+    assert len(short) < 500
+    assert decode_avif(short, *shape).shape == (*shape, 3)
+
+
+def test_the_next_quality_would_not_fit():
+    short = avif_file(IMAGE, 3000, psnr=0, shortest=False)
+    longer = avif_file(IMAGE, 3000, psnr=psnr(short) + 0.25, shortest=False)
+    assert longer is None
+    assert avif_file(IMAGE, 3200, psnr=psnr(short), shortest=False)
+
+
 def test_the_shortest_of_some_qualities_reaches_what_is_wanted():
     for wanted in 28.0, 33.0, 38.0:
         short = avif_file(IMAGE, 20000, psnr=wanted, shortest=True)

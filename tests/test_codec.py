@@ -239,7 +239,6 @@ def test_compiled_by_xla_or_not_the_latents_are_the_same(codec, photograph):
 DECODE = """
 import hashlib, sys
 from pathlib import Path
-from types import SimpleNamespace
 from test_codec import latents
 from stego_lib.codec.codec import load_codec
 for path in sys.argv[1:]:

@@ -254,8 +254,11 @@ def test_a_cover_of_pure_colours_is_filled(secret):
     rows = capacity(cover, secret)
     assert [np.isnan(row.cover_psnr) for row in rows] == [True] * 4 + [False] * 4
     assert [np.isnan(row.secret_psnr) for row in rows] == [True] * 4 + [False] * 4
+    assert [np.isnan(row.roc_auc) for row in rows] == [True] * 4 + [False] * 4
     with pytest.raises(CapacityError, match="room for 0 bytes"):
         hide(cover, secret, bits=0.1)
+    cover[np.random.default_rng(0).random((64, 64)) < 0.3] = 100  # which is too few for the header
+    assert hide(cover, secret, details=True).bits == 1
 
 
 def test_progress_rises_to_one(cover, secret, bits, hidden):

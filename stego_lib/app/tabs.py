@@ -165,7 +165,7 @@ def capacity_tab(gr, files):
 
 def _cells(name, row):
     secret = "no room" if math.isnan(row.secret_psnr) else decibels(row.secret_psnr)
-    found = f"{in_words(row.roc_auc)} ({row.roc_auc:.2f})"
+    found = "-" if math.isnan(row.roc_auc) else f"{in_words(row.roc_auc)} ({row.roc_auc:.2f})"
     return [name, f"{row.bits}", row.num_bytes, percent(row.changed), decibels(row.cover_psnr), secret, found]
 
 

@@ -187,7 +187,8 @@ def _print_rates(title, rows, *, quality):
         cover = decibels(cover_psnr)
         secret = "over 55 dB" if 55 < secret_psnr < math.inf else decibels(secret_psnr)
         secret = "no room" if math.isnan(secret_psnr) else secret
-        print(f"{bits:13} {num_bytes:>12}  {percent(changed):>7}  {cover:>7}  {secret:>10}  {roc_auc:5.2f}")
+        found = "-" if math.isnan(roc_auc) else f"{roc_auc:.2f}"
+        print(f"{bits:13} {num_bytes:>12}  {percent(changed):>7}  {cover:>7}  {secret:>10}  {found:>5}")
 
 
 def run_choose_cover(options):

@@ -21,7 +21,9 @@ from stego_lib.threads import map_chunks
 
 CONFIGURATION = 3  # bytes: profile, level and sampling
 QUICK, SLOW = 6, 4  # speeds; slower ones gain little
-TUNING = {"tune": "psnr"}  # not for looks, by which libavif is 0.3 to 0.7 dB worse (docs/experiments.md)
+# Tuned for PSNR and not for looks, as by default, which is 0.2 to 0.7 dB worse (docs/experiments.md); and so that every
+# machine makes the same file, whatever the number of its CPUs.
+ENCODER = {"advanced": {"tune": "psnr"}, "autotiling": False, "max_threads": 1}
 SUBSAMPLED = 1.0  # bits a pixel below which colours may be better at half their size
 TYPICAL_QUALITY = 50  # where trials begin
 GROWTH, DECIBELS = 0.035, 0.19  # of the logarithm of the bytes and of the PSNR with a step of the quality, about
@@ -42,9 +44,9 @@ def avif_file(image, max_bytes, *, psnr, shortest):
 
     Args:
         image: uint8 array of shape `(height, width, 3)`.
-        max_bytes: The most bytes.
+        max_bytes: Number of bytes.
         psnr: PSNR in dB, not infinite.
-        shortest: Whether fewer bytes are wanted in which that is reached, and not more PSNR in these bytes.
+        shortest: Whether fewer bytes are wanted in which that is reached, and not more PSNR in these bytes at most.
 
     Returns:
         bytes, with the colours as they are or at half their size; `None` if none is better.
@@ -68,8 +70,7 @@ def _search(image, sampling, *, speed, quality, max_bytes, psnr, shortest):
     tried, slope = [], -1 if shortest else 1  # steps that are missed for a step of the quality
     while high - low > 1:
         file = io.BytesIO()
-        how = {"speed": speed, "subsampling": sampling, "advanced": TUNING}
-        Image.fromarray(image).save(file, "AVIF", quality=quality, **how)
+        Image.fromarray(image).save(file, "AVIF", quality=quality, speed=speed, subsampling=sampling, **ENCODER)
         short = shorten(file.getvalue())
         decoded = decode_avif(short, *image.shape[:2])
         too_long = math.log(len(short) / max(max_bytes, 1)) / GROWTH

@@ -55,7 +55,7 @@ def best_stream(codec, image, *, max_bytes, quality, jpeg, progress):
             streams += _half_size_streams(codec, half_size, **goal)
     if max_bytes is None and (data := lossless(image, min(map(len, streams)), jpeg=jpeg)):
         streams.append(data)
-    length = min(map(len, streams)) - 1 if max_bytes is None else max_bytes
+    length = min(map(len, streams)) if max_bytes is None else max_bytes
     if image.size <= AVIF_SAMPLES and 24 * length <= AVIF_BITS * image.size and math.isfinite(reached(streams)):
         streams += avif_streams(image, length, psnr=reached(streams), shortest=max_bytes is None)
     if len(streams) == 1:

@@ -128,9 +128,9 @@ def avif_streams(image, max_bytes, *, psnr, shortest):
 
     Args:
         image: uint8 array of shape `(height, width, 3)`.
-        max_bytes: The most bytes.
-        psnr: PSNR in dB.
-        shortest: Whether fewer bytes are wanted in which that is reached, and not more PSNR in these bytes.
+        max_bytes: Number of bytes.
+        psnr: PSNR in dB, not infinite.
+        shortest: Whether fewer bytes are wanted in which that is reached, and not more PSNR in these bytes at most.
 
     Returns:
         List of bytes, empty if there is none.

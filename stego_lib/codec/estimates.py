@@ -11,9 +11,8 @@ from stego_lib.codec.rate_control import activity, psnr_of_latents
 from stego_lib.codec.scaling import STEPS
 from stego_lib.codec.tiling import patches
 
-ESTIMATED = range(
-    96, len(STEPS), 112
-)  # steps of the curve, which is within 0.3 dB of those between (docs/experiments.md)
+# Steps of the curve; those between are met within 0.3 dB (docs/experiments.md).
+ESTIMATED = range(96, len(STEPS), 112)
 BEST = 99.0  # dB, as good as any
 NUMBER, SIDE = 12, 24  # of the patches of a large photograph, in latents
 KEPT = 4  # curves: of two photographs, each as it is and at half its size

@@ -90,13 +90,14 @@ def capacity_bytes(cover, header):
         header: Length of the header in bytes.
 
     Returns:
-        Number of bytes; 0 or negative where not even the header fits.
+        Number of bytes; negative where not even the header fits.
     """
     channels = cv2.split(cover)
     darkest, lightest = (functools.reduce(function, channels) for function in (cv2.min, cv2.max))
-    directions = cv2.countNonZero(darkest) + cv2.countNonZero(255 - lightest)
-    longest = longest_body(cover.shape, header)
-    return math.floor(longest * directions / (2 * darkest.size)) if longest > 0 else longest
+    directions, pixels = cv2.countNonZero(darkest) + cv2.countNonZero(255 - lightest), darkest.size
+    if 8 * header > MOST * len(channels) * _header_pixels(pixels, header) * directions / (2 * pixels):
+        return -1
+    return math.floor(longest_body(cover.shape, header) * directions / (2 * pixels))
 
 
 def embed(cover, header, body, *, seed, progress=None):

@@ -50,8 +50,9 @@ def capacity(cover, secret=None, *, quality=None):
 
     Returns:
         List of `Capacity` for 0.05, 0.1, 0.2 and 0.3 bits a sample, embedded adaptively, and for 1 to 4 bits. The PSNR
-        of a secret that does not fit is NaN, and that of one that is known to come back exactly infinite. With a
-        quality, the bytes are those that the secret takes.
+        of a secret that does not fit is NaN, and that of one that is known to come back exactly infinite; where the
+        pixels of the cover cannot carry so much, all but the bytes is NaN. With a quality, the bytes are those that the
+        secret takes.
 
     Raises:
         CapacityError: If the cover is smaller than 16x16 pixels, or the secret has more than 64 times its pixels.
@@ -70,7 +71,9 @@ def capacity(cover, secret=None, *, quality=None):
         area_under_roc(
             8 * length / cover.size, cover.size / 3, embedding="uniform" if isinstance(bits, int) else "adaptive"
         )
-        for bits, length in zip(rates, embedded, strict=True)
+        if math.isfinite(part)
+        else math.nan
+        for bits, length, part in zip(rates, embedded, changed, strict=True)
     ]
     return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, areas))
 
