@@ -229,7 +229,7 @@ def test_what_survives_is_measured(monkeypatch):
         "stego_lib.evaluation.survival.ways", lambda quality: {"JPEG 75": lambda image: jpeg(image, 75)}
     )
     results = measure_survival([COVER, skimage.data.coffee()[:256, :256]], DESIGN)
-    assert results[0]["cover"] == pytest.approx(38, abs=0.4)
+    assert 37.6 < results[0]["cover"] < 38.8  # more where the stream leaves some of the room
     assert 0.2 < results[0]["rate"] < 0.4
     assert "| JPEG 75 | 1 of 1 | " in survival_table(results)
     with pytest.raises(ValueError, match="None of the covers has room"):
