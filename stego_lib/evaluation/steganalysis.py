@@ -1,6 +1,7 @@
 """Detectors: two that estimate how much was embedded by LSB replacement, and two that learn from examples."""
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -181,7 +182,8 @@ def regularized_discriminant(covers, stegos, *, seed=0):
     labels, photographs = np.repeat([-1.0, 1.0], len(covers)), np.tile(np.arange(len(covers)), 2)
     ridge = KernelRidge(kernel="precomputed")  # with products of images, which are fewer than the features
     search = GridSearchCV(ridge, {"alpha": PENALTIES}, scoring=make_scorer(roc_auc_score), cv=GroupKFold(5))
-    search.fit(features @ features.T / features.shape[1], labels, groups=photographs)
+    with warnings.catch_warnings(action="ignore"):  # of penalties too small for few images, which the search rates so
+        search.fit(features @ features.T / features.shape[1], labels, groups=photographs)
     weights = features.T @ search.best_estimator_.dual_coef_
     return lambda images: scaler.transform(np.sqrt(images)) @ weights
 
