@@ -28,24 +28,24 @@ from stego_lib.training import PRESETS
 from test_devices import SETTINGS, train_tiny
 
 PRESETS["tiny"] = SETTINGS
-train_tiny(sys.argv[1], devices=int(sys.argv[2]))
+train_tiny(sys.argv[1], sys.argv[3], devices=int(sys.argv[2]))
 """
 
 
-def train_tiny(folder, *, devices=1):
+def train_tiny(folder, embedding, *, devices=1):
     covers, secrets = load_pairs("bundled", "validation")
     end = 41 + devices  # 26 pairs for one device, 27 for two, which leave out the last
     pairs, validation = (covers[:16], secrets[:16]), (covers[16:end], secrets[16:end])
-    train(folder, pairs, validation, preset="tiny", embedding="modular", all_devices=True)
+    train(folder, pairs, validation, preset="tiny", embedding=embedding, all_devices=True)
     assert len(keras.distribution.list_devices()) == devices
     return read_history(Path(folder) / "history.csv")
 
 
-def start(folder, *, local_devices, **variables):
+def start(folder, embedding, *, local_devices, **variables):
     environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={local_devices}", **variables}
     environment |= {"KERAS_BACKEND": keras.backend.backend(), "PYTHONPATH": os.pathsep.join(sys.path)}
     environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling takes longest
-    command = [sys.executable, "-c", SCRIPT, str(folder), "2"]
+    command = [sys.executable, "-c", SCRIPT, str(folder), "2", embedding]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -60,9 +60,9 @@ def finish(process, folder):
 
 @pytest.fixture
 def one(tmp_path, monkeypatch, eager):
-    """A function that tells what one device learns."""
+    """A function of the embedding: what one device learns."""
     monkeypatch.setitem(PRESETS, "tiny", SETTINGS)
-    return lambda: train_tiny(tmp_path / "one")
+    return lambda embedding: train_tiny(tmp_path / "one" / embedding, embedding)
 
 
 @pytest.mark.slow
@@ -70,8 +70,9 @@ def one(tmp_path, monkeypatch, eager):
 @pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="Keras 3 trains on several devices with TensorFlow and JAX"
 )
-def test_two_devices_learn_what_one_learns(tmp_path, one):
-    two, expected = finish(start(tmp_path, local_devices=2), tmp_path), one()
+@pytest.mark.parametrize("embedding", ["residual", "modular"])
+def test_two_devices_learn_what_one_learns(tmp_path, one, embedding):
+    two, expected = finish(start(tmp_path, embedding, local_devices=2), tmp_path), one(embedding)
     tolerance = 0.02 if keras.backend.backend() == "tensorflow" else 1e-3  # gradients are clipped on each device
     for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
         np.testing.assert_allclose(two[name], expected[name], rtol=tolerance)
@@ -86,7 +87,7 @@ def two_machines(folders):
     for index, folder in enumerate(folders):
         hosts = {"JOB_ADDRESSES": address, "NUM_PROCESSES": "2", "PROCESS_ID": str(index)}
         hosts = {f"KERAS_DISTRIBUTION_{name}": value for name, value in hosts.items()}
-        processes.append(start(folder, local_devices=1, **hosts))
+        processes.append(start(folder, "modular", local_devices=1, **hosts))
     return processes
 
 
@@ -97,7 +98,7 @@ def test_two_machines_learn_what_one_learns(tmp_path, one):
     folders = [tmp_path / "first", tmp_path / "second"]
     processes = two_machines(folders)
     first, second = map(finish, processes, folders)
-    expected = one()
+    expected = one("modular")
     for name in ("loss", "revealed_loss", "val_loss", "val_revealed_psnr"):
         np.testing.assert_array_equal(first[name], second[name])
         np.testing.assert_allclose(first[name], expected[name], rtol=1e-3)
