@@ -28,7 +28,8 @@ def add_hiding_options(parser):
         metavar="N",
         help="a fraction such as 0.1: at most so many bits for every red, green and blue value, in few changes where "
         "the cover is busy; or 1, 2, 3 or 4: how many low bits of every value are filled, which is easily detected; "
-        "more bits give a better secret (default: what brings the secret back at 38 dB)",
+        "more bits give a better secret (default: what brings the secret back at 38 dB). In a .jpg a fraction up to "
+        "0.6, bits for every coefficient that is not 0. Not with --survive",
     )
     add_quality(parser)
     parser.add_argument(
@@ -116,8 +117,8 @@ def add_many_options(parser, *, what, report):
         "--processes",
         type=positive,
         metavar="N",
-        help="how many work at once, with an equal part of the memory each; 1 to 1.5 GB are enough (default: one for "
-        "every CPU for which there are 1.5 GB)",
+        help="how many work at once, with an equal part of the memory each (default: one for every CPU for which "
+        "there are 1.8 GB, what 12 megapixels take)",
     )
     workers.add_argument(
         "--scheduler",

@@ -67,7 +67,7 @@ def avif_file(image, max_bytes, *, psnr, shortest):
 def _search(image, sampling, *, speed, quality, max_bytes, psnr, shortest):
     """The `_File` of the lowest quality that reaches the PSNR, or of the highest one that fits."""
     low, high, best = -1, 101, _File(None, sampling, quality, math.inf)
-    tried, slope = [], -1 if shortest else 1  # steps that are missed for a step of the quality
+    before, slope = None, -1 if shortest else 1  # steps that are missed for a step of the quality
     while high - low > 1:
         file = io.BytesIO()
         Image.fromarray(image).save(file, "AVIF", quality=quality, speed=speed, subsampling=sampling, **ENCODER)
@@ -80,11 +80,9 @@ def _search(image, sampling, *, speed, quality, max_bytes, psnr, shortest):
         if missed <= 0:
             best = min(best, _File(short, sampling, quality, behind), key=lambda file: file.behind)
         low, high = (low, quality) if (missed <= 0) == shortest else (quality, high)
-        tried.append((quality, missed))
-        if len(tried) > 1:
-            (before, missed_before), (after, missed_after) = tried[-2:]
-            slope *= min(max((missed_after - missed_before) / (after - before) / slope, 0.5), 2)
-        aim = quality - missed / slope
+        if before:
+            slope *= min(max((missed - before[1]) / (quality - before[0]) / slope, 0.5), 2)
+        before, aim = (quality, missed), quality - missed / slope
         quality = min(max(math.ceil(aim) if shortest else math.floor(aim), low + 1), high - 1)
     return best
 

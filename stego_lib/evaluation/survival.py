@@ -16,9 +16,10 @@ from stego_lib.hiding.capacity import CapacityError
 from stego_lib.hiding.channels import jpeg
 from stego_lib.hiding.choice import compress
 from stego_lib.hiding.finding import find_surviving
-from stego_lib.hiding.outcome import AlteredError, Progress
+from stego_lib.hiding.outcome import AlteredError
 from stego_lib.hiding.survival import hide_surviving
 from stego_lib.images import decode_image, encode_image
+from stego_lib.progress import Progress
 
 DENSE, SPARSE = 10, 5  # steps of quality that are all tried, and how far apart those above are
 OTHERS = (0, 6)  # steps of quality at which other encoders and subsamplings are tried

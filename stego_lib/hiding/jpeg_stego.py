@@ -32,11 +32,12 @@ from stego_lib.hiding.jpeg import (
 )
 from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE, read_jpeg, write_jpeg
 from stego_lib.hiding.jpeg_metadata import choose_metadata
-from stego_lib.hiding.outcome import AlteredError, Hidden, Progress
+from stego_lib.hiding.outcome import AlteredError, Hidden
 from stego_lib.hiding.payload import HEADER, make_payload, open_header
 from stego_lib.hiding.seal import TAG
 from stego_lib.hiding.viterbi import NoSolutionError
 from stego_lib.images import check_photograph, decode_image, image_psnr, read_image
+from stego_lib.progress import Progress
 
 REMEDY = "a larger cover, a smaller secret, or an output that ends in .png"
 RATES = (0.05, 0.1, 0.2, 0.4)  # bits for every AC coefficient that is not 0, for which capacity is shown

@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stego_lib.progress import of_part
-
 
 class NothingHiddenError(ValueError):
     """Nothing is hidden in the image, or it was hidden with another passphrase: nobody can tell which."""
@@ -53,30 +51,3 @@ class Revealed(NamedTuple):
     secret: np.ndarray
     original_size: tuple
     wrong: float
-
-
-class Progress:
-    """Reports how much is done of several parts of work, and never less than before.
-
-    Args:
-        report: Called with the part that is done, from 0 to 1; or `None`.
-    """
-
-    def __init__(self, report):
-        self._report, self._done = report or (lambda done: None), 0.0
-
-    def between(self, start, end):
-        """Makes the function that one part of the work reports to.
-
-        Args:
-            start: What is done when that part begins, 0 to 1.
-            end: What is done when it ends.
-
-        Returns:
-            Function of a number from 0 to 1.
-        """
-        return of_part(self._at_least, start, end)
-
-    def _at_least(self, done):
-        self._done = max(self._done, done)
-        self._report(self._done)

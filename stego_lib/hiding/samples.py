@@ -20,13 +20,14 @@ from stego_lib.hiding.choice import choose
 from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
 from stego_lib.hiding.finding import find
 from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
-from stego_lib.hiding.outcome import AlteredError, Hidden, Progress
+from stego_lib.hiding.outcome import AlteredError, Hidden
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload
 from stego_lib.hiding.seal import TAG, encode_passphrase
 from stego_lib.hiding.survival import hide_surviving
 from stego_lib.hiding.viterbi import NoSolutionError
 from stego_lib.images import check_photograph, decode_image, encode_image, image_psnr, read_image
 from stego_lib.photographs import resized
+from stego_lib.progress import Progress
 
 PURE_COLOURS = (
     "Too many pixels of the cover are pure colours, with samples of 0 and of 255, which cannot change by 1 as a whole: "
@@ -68,15 +69,23 @@ def hide_in_samples(
     check_find_at_most(find_at_most, bits=bits)
     if find_at_most is not None and design is not None:
         raise ValueError("`find_at_most` and `survive` are two ways: what survives is found easily.")
-    if (cover == cover[..., :1]).all():
+    how = {"quality": quality, "jpeg": jpeg, "write": write, "progress": Progress(progress)}
+    if design is None:
+        hidden = _hide_for_lossless_files(
+            cover, secret, passphrase=passphrase, bits=bits, find_at_most=find_at_most, **how
+        )
+    else:
+        hidden = hide_surviving(cover, secret, passphrase=passphrase, design=design, **how)
+    if _is_grey(cover) and not _is_grey(hidden.stego):
         warnings.warn(
             "The cover is grey, and the stego image has a little colour, which is easily noticed: take one in colour.",
             stacklevel=3,
         )
-    how = {"quality": quality, "jpeg": jpeg, "write": write, "progress": Progress(progress)}
-    if design is not None:
-        return hide_surviving(cover, secret, passphrase=passphrase, design=design, **how)
-    return _hide_for_lossless_files(cover, secret, passphrase=passphrase, bits=bits, find_at_most=find_at_most, **how)
+    return hidden
+
+
+def _is_grey(image):
+    return (image == image[..., :1]).all()
 
 
 def hide_in_samples_of_file(cover_path, secret, *, output_path, keep_metadata, design, fit, **how):
