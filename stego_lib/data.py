@@ -72,15 +72,16 @@ def _numbered(images):
     return np.array([numbers.setdefault(image.tobytes(), len(numbers)) for image in images])
 
 
-def bundled_photographs(names):
+def bundled_photographs(names=None):
     """Reads photographs that scikit-image ships.
 
     Args:
-        names: Names in `skimage.data`.
+        names: Names in `skimage.data`. Defaults to `None`, all that are used here.
 
     Returns:
         List of uint8 arrays of shape `(height, width, 3)`.
     """
+    names = sum(BUNDLED.values(), ()) if names is None else names
     photographs = [getattr(skimage.data, name)() for name in names]
     photographs = [image[0] if isinstance(image, tuple) else image for image in photographs]  # one of a stereo pair
     return [np.ascontiguousarray(image[..., :3]) for image in photographs]
@@ -88,9 +89,8 @@ def bundled_photographs(names):
 
 def _bundled_crops(split, image_size):
     """Squares of three sizes from every photograph of a split, half overlapping, resized by area."""
-    names = sum(BUNDLED.values(), ()) if split == "all" else BUNDLED[split]
     images, photographs = [], []
-    for index, photograph in enumerate(bundled_photographs(names)):
+    for index, photograph in enumerate(bundled_photographs(None if split == "all" else BUNDLED[split])):
         for divisor in (1, 2, 4):
             side = min(photograph.shape[:2]) // divisor
             for top in range(0, photograph.shape[0] - side + 1, max(side // 2, 1)):

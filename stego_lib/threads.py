@@ -13,7 +13,7 @@ def num_threads():
 
 
 def map_chunks(function, length, *, chunk, progress=None):
-    """Applies a function to slices in threads; worthwhile for functions that let go of Python's lock.
+    """Applies a function to slices in threads; worthwhile for functions that release the global interpreter lock.
 
     Args:
         function: Of a slice.

@@ -202,6 +202,7 @@ def train(
     """
     names = {"embedding": embedding, "period": period, "seed": seed, "mixed_precision": mixed_precision}
     settings = run_settings(preset, train_pairs, validation_pairs, **names)
+    _check_image_size(train_pairs[0].shape[1], settings)
     if all_devices:
         join_hosts()
     keras.utils.set_random_seed(seed)
@@ -219,6 +220,16 @@ def train(
         print(f"The training in {folder} was finished before: `restart=True` begins anew.")
     loss_history(read_history(Path(folder) / "history.csv")).savefig(Path(folder) / "loss_history.png", dpi=100)
     return load_autoencoder(Path(folder) / "autoencoder.keras")
+
+
+def _check_image_size(size, settings):
+    embedding, least = settings["embedding"], settings["crop_size"] or 16
+    multiple = 8 if embedding == "robust" else 4
+    if size % multiple or size < least:
+        raise ValueError(
+            f"`image_size` must be a multiple of {multiple} for the embedding {embedding}, and {least} or more with "
+            f"this preset. Received: image_size={size}"
+        )
 
 
 def _fitted(folder, train_pairs, *, validation_pairs, settings, restart):

@@ -7,12 +7,14 @@ import shutil
 import socket
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
 import skimage.data
 from PIL import Image
 
+from stego_lib.app.files import Files
 from stego_lib.app.ways import BALANCED, BEST, CHOSEN, EXACT, HARD_TO_FIND, SURVIVING
 from stego_lib.hiding.stego import reveal_file
 from stego_lib.images import image_psnr, read_image
@@ -229,3 +231,13 @@ def test_what_fits_is_shown(page, photographs):
     page.get_by_text("dB").locator("visible=true").first.wait_for()
     page.wait_for_timeout(1000)
     screenshot(page, "capacity")
+
+
+def test_what_is_made_for_a_page_that_was_closed_is_deleted(tmp_path):
+    files, request, folder = Files(tmp_path / "cache"), types.SimpleNamespace(session_hash="one"), tmp_path / "made"
+    folder.mkdir()
+    for closed in (False, True):
+        if closed:
+            files.forget(request)
+        (folder / "stego.png").write_text("stego")
+        assert Path(files.output(request, folder, "stego.png")).exists() != closed

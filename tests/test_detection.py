@@ -6,7 +6,7 @@ import pytest
 import skimage.data
 from sklearn.metrics import roc_auc_score
 
-from stego_lib.data import BUNDLED, bundled_photographs, cut_squares
+from stego_lib.data import bundled_photographs, cut_squares
 from stego_lib.evaluation import curriculum
 from stego_lib.evaluation.detection import (
     all_embeddings,
@@ -26,7 +26,7 @@ from stego_lib.images import image_psnr
 
 @pytest.fixture(scope="module")
 def squares():
-    return cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 64, number=6)
+    return cut_squares(bundled_photographs(), 64, number=6)
 
 
 def test_embeddings_change_as_much_as_they_say():

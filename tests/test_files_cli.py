@@ -424,3 +424,12 @@ def test_noise_and_flipped_bits_never_make_a_wrong_picture(originals, tmp_path):
             np.testing.assert_array_equal(revealed, expected, str(number))
             pictures += 1
     assert pictures < 40
+
+
+def test_a_passphrase_comes_through_a_pipe(originals, tmp_path):
+    reading, writing = os.pipe()
+    os.write(writing, b"right\n")
+    os.close(writing)
+    with open(reading, "rb"):
+        stego, revealed = str(originals / "stego.png"), str(tmp_path / "revealed.png")
+        assert main(["reveal", stego, "-o", revealed, "--passphrase-file", f"/dev/fd/{reading}"]) == 0

@@ -14,7 +14,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from skimage.io import imsave
 from test_notebooks import NOTEBOOKS, PARAMETERS, ROOT, bare_machine, execute, prepared, text_of
 
-from stego_lib.data import BUNDLED, bundled_photographs, save_pairs
+from stego_lib.data import bundled_photographs, save_pairs
 from stego_lib.photographs import DIV2K_FOLDERS
 from stego_lib.plots import read_history
 
@@ -56,7 +56,7 @@ def contents(folder):
 @pytest.mark.slow
 def test_on_kaggle_data_are_found_and_nothing_is_written_elsewhere(machine, tmp_path):
     dataset = tmp_path / "kaggle" / "input" / "datasets" / "joe1995" / "div2k-dataset"
-    photographs = list(bundled_photographs(sum(BUNDLED.values(), ())))
+    photographs = list(bundled_photographs())
     for (part, number), nested in zip({"train": 6, "validation": 2}.items(), (True, False), strict=True):
         folder = dataset / DIV2K_FOLDERS[part] / (DIV2K_FOLDERS[part] if nested else "")
         folder.mkdir(parents=True)

@@ -13,8 +13,9 @@ from PIL import ExifTags, Image, ImageCms
 from stego_lib.evaluation.jpeg_steganalysis import luminance
 from stego_lib.hiding import jpeg as embedding
 from stego_lib.hiding.capacity import CapacityError
-from stego_lib.hiding.jpeg_file import Component, JPEGFile, read_jpeg, write_jpeg
+from stego_lib.hiding.jpeg_file import CodedScan, Component, JPEGFile, read_jpeg, write_jpeg
 from stego_lib.hiding.jpeg_huffman import best_table, codes
+from stego_lib.hiding.jpeg_metadata import choose_metadata
 from stego_lib.hiding.jpeg_stego import jpeg_capacity
 from stego_lib.hiding.outcome import AlteredError, NothingHiddenError
 from stego_lib.hiding.stego import hide_file, reveal, reveal_file
@@ -410,3 +411,26 @@ def test_another_output_of_a_jpeg_cover_is_made_with_a_warning(folder):
     with pytest.warns(UserWarning, match=r"An output that ends in .jpg hides better"):
         hide_in(folder, "stego.png", bits=0.1)
     assert reveal_file(folder / "stego.png", folder / "revealed.png", "right").shape == SECRET.shape
+
+
+def test_a_file_that_lacks_its_last_scans_is_refused():
+    jpeg = read_jpeg(pillow(progressive=True))
+    scans = [i for i, segment in enumerate(jpeg.segments) if isinstance(segment, CodedScan)]
+    for number in 1, 3:
+        cut = [segment for i, segment in enumerate(jpeg.segments) if i not in scans[-number:]]
+        content = write_jpeg(jpeg._replace(segments=cut), jpeg.blocks)
+        assert pillow_pixels(content).shape == PHOTOGRAPH.shape  # others show it
+        with pytest.raises(UnsupportedFileError, match="some of its scans are missing"):
+            read_jpeg(content)
+
+
+@pytest.mark.parametrize("content", [b"garbage!!", b"II*\0", b""])
+def test_damaged_metadata_are_left_out(content):
+    body = b"Exif\0\0" + content
+    segment = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
+    assert choose_metadata([segment], keep=False) == []
+
+
+def test_nothing_is_said_of_what_a_flat_cover_cannot_carry():
+    flat = read_jpeg(pillow(np.full((64, 64, 3), 128, "uint8")))
+    assert np.isnan(embedding.expected_effect(flat, [60])).all()

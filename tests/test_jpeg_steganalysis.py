@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.fft import dctn
 from sklearn.metrics import roc_auc_score
 
-from stego_lib.data import BUNDLED, bundled_photographs, cut_squares
+from stego_lib.data import bundled_photographs, cut_squares
 from stego_lib.evaluation.jpeg_detection import detect_in_jpeg
 from stego_lib.evaluation.jpeg_steganalysis import dctr_features, embed_in_order, luminance
 from stego_lib.hiding.jpeg_file import read_jpeg
@@ -62,7 +62,7 @@ def test_bits_are_in_the_lowest_bits_of_the_first_coefficients():
 
 @pytest.mark.slow
 def test_old_tools_are_found_more_easily():
-    squares = cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 128, number=6)
+    squares = cut_squares(bundled_photographs(), 128, number=6)
     result = detect_in_jpeg(squares, qualities=(75,), rates=(0.4,))
     areas = {
         (name, detector): roc_auc_score(np.repeat([0, 1], scores.shape[1]), scores.ravel())

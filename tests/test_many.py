@@ -232,12 +232,36 @@ def test_no_worker_comes(folder, monkeypatch):
             "cover,secret,output\na.png,b.png,c.png\nd.png,c.png,e.png\n",
             "line 2: the output c.png is a secret of the list, too",
         ),
+        ("cover,secret,output\na,b,c.png\nd,e,{folder}/c.png\n", "lines 2 and 3 write the same file"),
+        ("cover,secret,output\na,b,{folder}/a\n", "line 2: the output .* is a cover of the list, too"),
     ],
 )
 def test_a_wrong_list_is_refused_before_anything_is_done(text, message, tmp_path):
-    (tmp_path / "pairs.csv").write_text(text, encoding="latin-1")
+    (tmp_path / "pairs.csv").write_text(text.replace("{folder}", str(tmp_path)), encoding="latin-1")
     with pytest.raises(ValueError, match=message):
         hide_many(tmp_path / "pairs.csv")
+
+
+def test_a_stego_image_is_not_replaced_by_what_is_revealed(folder):
+    with pytest.raises(ValueError, match="is a stego of the list, too"):
+        reveal_many(folder / "pairs.csv", output=folder)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"bits": 7}, "`bits` must be"),
+        ({"quality": -3}, "`quality` must be"),
+        ({"find_at_most": 2}, "`find_at_most` must be"),
+        ({"bits": 0.1, "find_at_most": 0.6}, "choose one of them"),
+        ({"passphrase": ""}, "passphrase"),
+        ({"processes": 0}, "`processes` must be 1 or more"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_done(folder, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        hide_many(folder / "pairs.csv", report=folder / "report.csv", **wrong)
+    assert not (folder / "report.csv").exists()
 
 
 def test_column_names_in_any_case_spaces_and_empty_rows_are_read(folder):

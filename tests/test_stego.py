@@ -290,7 +290,7 @@ def test_files_of_every_lossless_format_carry_a_secret(cover, secret, bits, tmp_
 def test_nothing_is_written_that_does_not_read_back(cover, bits, tmp_path, monkeypatch):
     write_image(tmp_path / "cover.png", cover)
     monkeypatch.setattr(samples, "decode_image", lambda content: cover)
-    with pytest.raises(ValueError, match="Nothing is hidden"):
+    with pytest.raises(AlteredError, match="What was written is not what is read"):
         hide_file(tmp_path / "cover.png", tmp_path / "cover.png", tmp_path / "stego.png", bits=bits)
     assert [path.name for path in tmp_path.iterdir()] == ["cover.png"]
 

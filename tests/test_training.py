@@ -124,6 +124,14 @@ def test_other_photographs_in_the_same_folder_are_refused(trained, pairs):
         train(trained, pairs[::-1], pairs, preset="tiny", seed=3)
 
 
+@pytest.mark.parametrize(("size", "embedding"), [(36, "robust"), (30, "modular"), (16, "modular")])
+def test_images_of_a_size_that_cannot_be_trained_on_are_refused(size, embedding, pairs, tmp_path):
+    pairs = [images[:, :size, :size] for images in pairs]
+    with pytest.raises(ValueError, match=f"`image_size` must be a multiple of .* Received: image_size={size}"):
+        train(tmp_path / "run", pairs, pairs, preset="tiny", embedding=embedding)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("wrong", [{"period": 7}, {"embedding": "magic"}, {"preset": "huge"}])
 def test_refused_settings_leave_the_folder_free(wrong, pairs, tmp_path):
     with pytest.raises(ValueError, match="Received: "):

@@ -16,6 +16,7 @@ class Files:
     def __init__(self, folder):
         self._folder = Path(folder)
         self._users, self._lock = collections.defaultdict(set), threading.Lock()
+        self._closed = set()
 
     def keep(self, request, *paths):
         """Notes that a page uses files.
@@ -25,11 +26,12 @@ class Files:
             *paths: Of files, or `None`.
         """
         with self._lock:
+            self._closed.discard(request.session_hash)  # the connection may have been lost for a moment
             for path in filter(None, paths):
                 self._users[str(path)].add(request.session_hash)
 
     def output(self, request, folder, name):
-        """Moves a file to where Gradio would copy it.
+        """Moves a file to where Gradio would copy it; if the page was closed in the meantime, deletes it.
 
         Args:
             request: `gradio.Request` of the page.
@@ -44,7 +46,10 @@ class Files:
         path = self._folder / hash_file(Path(folder) / name) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(Path(folder) / name, path)
-        self.keep(request, path)
+        with self._lock:
+            self._users[str(path)].add(request.session_hash)
+            if request.session_hash in self._closed:
+                self._delete(request)
         return str(path)
 
     def forget(self, request):
@@ -54,8 +59,12 @@ class Files:
             request: `gradio.Request` of the page.
         """
         with self._lock:
-            for path, users in list(self._users.items()):
-                users.discard(request.session_hash)
-                if not users:
-                    del self._users[path]
-                    shutil.rmtree(Path(path).parent, ignore_errors=True)
+            self._closed.add(request.session_hash)
+            self._delete(request)
+
+    def _delete(self, request):
+        for path, users in list(self._users.items()):
+            users.discard(request.session_hash)
+            if not users:
+                del self._users[path]
+                shutil.rmtree(Path(path).parent, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import tempfile
 import warnings
 from pathlib import Path
@@ -77,7 +78,6 @@ def hide_tab(gr, files):
         progress=gr.Progress(),  # noqa: B008
     ):
         _need(gr, ("a cover", cover), ("a secret", secret))
-        files.keep(request, cover, secret, received)
         if passphrase != again:
             raise gr.Error("The two passphrases are not the same.", print_exception=False)
         with tempfile.TemporaryDirectory() as folder, _told(gr, cover, secret, received, folder=folder):
@@ -99,6 +99,7 @@ def hide_tab(gr, files):
             gr.update(value=shown[3], visible=True, label=f"What was changed, amplified {times} times"),
         )
 
+    _keep_uploads(gr, files, cover, secret, received)
     way.change(choose, way, [quality, surviving], api_visibility="private")
     inputs = [cover, secret, way, quality, cover_quality, received, kind, passphrase, again]
     outputs = [said, download, slider, difference]
@@ -121,7 +122,6 @@ def reveal_tab(gr, files):
 
     def reveal(stego, passphrase, request: gr.Request, progress=gr.Progress()):  # noqa: B008
         _need(gr, ("a stego image", stego))
-        files.keep(request, stego)
         with tempfile.TemporaryDirectory() as folder, _told(gr, stego, folder=folder):
             progress(0, "Loading")
             how = {"details": True, "progress": lambda part: progress(part, "Revealing")}
@@ -130,6 +130,7 @@ def reveal_tab(gr, files):
             shown = [files.output(request, folder, name) for name in ("revealed.png", "preview.png")]
         return _paragraphs(describe_revealed(revealed)), *(gr.update(value=value, visible=True) for value in shown)
 
+    _keep_uploads(gr, files, stego)
     _on_click(gr, button, reveal, [stego, passphrase], [said, download, picture])
 
 
@@ -147,9 +148,8 @@ def capacity_tab(gr, files):
     gr.Markdown("Bits for every sample of a PNG, and for every coefficient of a JPEG that is not 0.")
     table = gr.Dataframe(headers=COLUMNS, interactive=False, wrap=True)
 
-    def estimate(cover, secret, request: gr.Request):
+    def estimate(cover, secret):
         _need(gr, ("a cover", cover))
-        files.keep(request, cover, secret)
         with _told(gr, cover, secret):
             picture, content = read_image(secret) if secret else None, Path(cover).read_bytes()
             rows = [("PNG", row) for row in capacity(read_image(cover), picture)]
@@ -160,7 +160,18 @@ def capacity_tab(gr, files):
                     gr.Warning(f"A JPEG cannot be the stego image: {error}.")
         return [_cells(name, row) for name, row in rows]
 
+    _keep_uploads(gr, files, cover, secret)
     button.click(estimate, [cover, secret], table, **ONE_AT_A_TIME)
+
+
+def _keep_uploads(gr, files, *boxes):
+    """Notes files when they are chosen: if no button is clicked, they are deleted all the same."""
+
+    def keep(path, request: gr.Request):
+        files.keep(request, path)
+
+    for box in boxes:
+        box.upload(keep, box, None, api_visibility="private")
 
 
 def _cells(name, row):
@@ -188,7 +199,7 @@ def _told(gr, *paths, folder=None):
     """Shows warnings and errors, in the words of the page and with names of files as the user knows them."""
 
     def words(text):
-        text = text if folder is None else text.replace(f"{folder}/", "")
+        text = text if folder is None else text.replace(f"{folder}{os.sep}", "")
         return in_page_words(text, filter(None, paths))
 
     try:

@@ -134,8 +134,9 @@ def run_service(options):
 
     service = learn_service(options.received)
     width, height = service.size
+    colours = f"colours {service.subsampling}" if service.subsampling else "grey"
     print(
-        f"{options.received}: {width}x{height} pixels, colours {service.subsampling}, JPEG of about quality "
+        f"{options.received}: {width}x{height} pixels, {colours}, JPEG of about quality "
         f"{service.quality}. Its quantization tables, luminance and chrominance:"
     )
     for rows in zip(*service.tables, strict=True):
@@ -202,7 +203,8 @@ def run_choose_cover(options):
         rated = choose_cover(secret, options.covers, quality=quality, progress=report)
     if not rated:
         raise CapacityError("None of the photographs has room for the secret: take larger ones, or a lower `quality`.")
-    print(f"Best first, for the secret at {decibels(quality)}. {FOUND}")
+    what = f"at {decibels(quality)}" if math.isfinite(quality) else "without loss"
+    print(f"Best first, for the secret {what}. {FOUND}")
     print("bits a sample  changed  found        cost  cover")
     for path, cost, bits, changed, roc_auc in rated:
         print(f"{bits:13.2g}  {percent(changed):>7}  {roc_auc:5.2f}  {cost:10.0f}  {path}")
@@ -212,8 +214,10 @@ def run_choose_cover(options):
 
 def _passphrase(options, *, new=False):
     if options.passphrase_file:
-        if not options.passphrase_file.is_file():
+        if not options.passphrase_file.exists():
             raise FileNotFoundError(f"There is no passphrase file {options.passphrase_file}.")
+        if options.passphrase_file.is_dir():
+            raise IsADirectoryError(f"{options.passphrase_file} is a folder, not a passphrase file.")
         try:
             passphrase = options.passphrase_file.read_bytes().decode("utf-8-sig").split("\n")[0].rstrip("\r")
         except UnicodeDecodeError:

@@ -32,7 +32,7 @@ def run_bench(options):
     import numpy as np
 
     from stego_lib.codec.codec import load_codec
-    from stego_lib.data import BUNDLED, bundled_photographs, find_photographs, load_photographs
+    from stego_lib.data import bundled_photographs, find_photographs, load_photographs
     from stego_lib.evaluation.compression import compressors, quality_table, rate_distortion, speed_table
     from stego_lib.images import read_image
 
@@ -42,7 +42,7 @@ def run_bench(options):
         paths = paths[len(paths) // 2 :]
         photographs = [read_image(path) for path in paths[::2]]
     else:
-        photographs = [image[:384, :384] for image in bundled_photographs(sum(BUNDLED.values(), ()))]
+        photographs = [image[:384, :384] for image in bundled_photographs()]
     print("Time, and growth of memory:", flush=True)
     print(speed_table(max(photographs, key=np.size), codec))
     if options.folder:
@@ -74,14 +74,14 @@ def run_compare(options):
 
 def run_survival(options):
     """Measures what survives."""
-    from stego_lib.data import BUNDLED, bundled_photographs, find_photographs
+    from stego_lib.data import bundled_photographs, find_photographs
     from stego_lib.evaluation.survival import measure_survival, survival_table
     from stego_lib.hiding.survival import make_design
     from stego_lib.images import read_image
 
     design = make_design(options.survive, cover_quality=options.cover_quality, shrink=False, bits=None)
     if options.folder == "bundled":
-        photographs = [image[:384, :384] for image in bundled_photographs(sum(BUNDLED.values(), ()))]
+        photographs = [image[:384, :384] for image in bundled_photographs()]
     else:
         photographs = [read_image(path) for path in find_photographs(options.folder)]
     print(survival_table(measure_survival(photographs, design)))
@@ -91,7 +91,7 @@ def run_detect(options):
     """Measures how detectable all ways to hide are."""
     import numpy as np
 
-    from stego_lib.data import BUNDLED, bundled_photographs, cut_squares, find_photographs
+    from stego_lib.data import bundled_photographs, cut_squares, find_photographs
     from stego_lib.evaluation.curriculum import detect_by_curriculum
     from stego_lib.evaluation.detection import (
         all_embeddings,
@@ -108,7 +108,7 @@ def run_detect(options):
     if options.csv and not options.csv.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {options.csv.parent} for --csv.")
     if options.folder == "bundled":
-        squares = cut_squares(bundled_photographs(sum(BUNDLED.values(), ())), 128, number=6)
+        squares = cut_squares(bundled_photographs(), 128, number=6)
         halves = np.split(squares[: len(squares) // 12 * 12], 2)  # no photograph is in both
         covers = np.concatenate(halves)
         secrets = np.concatenate([np.roll(half, 6, axis=0) for half in halves])  # of the photograph before

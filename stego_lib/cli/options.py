@@ -29,7 +29,7 @@ def add_hiding_options(parser):
         help="a fraction such as 0.1: at most so many bits for every red, green and blue value, in few changes where "
         "the cover is busy; or 1, 2, 3 or 4: how many low bits of every value are filled, which is easily detected; "
         "more bits give a better secret (default: what brings the secret back at 38 dB). In a .jpg a fraction up to "
-        "0.6, bits for every coefficient that is not 0. Not with --survive",
+        "0.6, bits for every coefficient that is not 0",
     )
     add_quality(parser)
     parser.add_argument(
@@ -207,7 +207,7 @@ def add_training_options(parser, presets, *, validation, output):
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=_seed,
         default=0,
         metavar="N",
         help="seed of the first weights and of the batches (default: %(default)s)",
@@ -233,6 +233,13 @@ def positive(text):
         if (number := int(text)) >= 1:
             return number
     raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
+
+
+def _seed(text):
+    with contextlib.suppress(ValueError):
+        if 0 <= (number := int(text)) < 2**32:
+            return number
+    raise argparse.ArgumentTypeError("must be a whole number, 0 or more")
 
 
 def _bits(text):

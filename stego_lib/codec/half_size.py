@@ -123,7 +123,7 @@ class HalfSize:
             psnr, psnr_of_reduced = self.psnr_of(decoded), image_psnr(self.reduced, decoded)
             if psnr >= quality:
                 reaching = stream
-                if psnr <= quality + EXCESS or psnr_of_reduced >= wanted + EXCESS:  # which only luck makes better
+                if psnr <= quality + EXCESS or psnr_of_reduced >= wanted + EXCESS:  # a better one would be chance
                     break
             remaining = max((_error(psnr) - lost) / _error(psnr_of_reduced), LEAST)
         return reaching

@@ -36,7 +36,7 @@ class Transform:
         """Computes how large a latent of any image can be.
 
         Returns:
-            Number in grey levels: that of the image which has every sample as a basis function likes it best.
+            Number in grey levels: that of the image whose samples give the largest product with a basis function.
         """
         half, block = self.block // 2, self.block
         across = block_diag(self.lapping[half:], self.lapping[:half])  # a block, from what lies around its two edges

@@ -5,11 +5,14 @@ bytes of all 16-bit numbers apart, the lower ones first: their upper bytes, near
 LZMA compresses what comes of it to two thirds of what an ordinary `.npz` file takes.
 """
 
+import io
 import lzma
 import zipfile
 import zlib
 
 import numpy as np
+
+from stego_lib.paths import write_file
 
 TABLES = "cdfs"
 # What numpy and zipfile raise for a file that is none of theirs, or is damaged.
@@ -17,16 +20,21 @@ UNREADABLE = (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zli
 
 
 def write_weights(path, content):
-    """Writes weights.
+    """Writes weights, all of them or nothing.
 
     Args:
         path: Path of the `.npz` file.
         content: Dictionary of arrays: what `pack_weights` returns.
+
+    Raises:
+        OSError: If the file cannot be written.
     """
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+    content_of_file = io.BytesIO()
+    with zipfile.ZipFile(content_of_file, "w", zipfile.ZIP_LZMA) as archive:
         for name, array in content.items():
             with archive.open(f"{name}.npy", "w") as file:
                 np.lib.format.write_array(file, _packed(name, array), allow_pickle=False)
+    write_file(path, content_of_file.getvalue(), overwrite=True)
 
 
 def read_weights(path):

@@ -169,11 +169,13 @@ def _speed(seconds, image):
 
 
 def _growth(before):
-    return f"{(_peak_memory() - before) / 2**20:.0f} MiB"
+    return "-" if before is None else f"{(_peak_memory() - before) / 2**20:.0f} MiB"
 
 
 def _peak_memory():
-    import resource  # not on Windows
-
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -27,7 +27,7 @@ UNEVEN = 0.1  # at this, 0 of 80 embeddings failed with 70 and 90 % of the pixel
 # Of the header: pixels for a byte, and the part of all pixels, if that is more; but no more than it has a use for.
 LEAST_WIDTH, PART, LARGEST_WIDTH = 10, 8, 256
 HIGH_PASS = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], "float32") / 4
-FLATTEST = 1e-6  # of the averaged residuals; where there are none, a change is as dear as can be
+FLATTEST = 1e-6  # of the averaged residuals; where there are none, a change costs the most
 ALIKE = 1 / 4  # of its cost is left of a change in the direction of most of the four neighbours
 # Changes in the same direction are more by such a part of the logarithm of their fraction (docs/experiments.md).
 SPREAD = 0.045

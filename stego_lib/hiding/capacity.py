@@ -184,7 +184,7 @@ def check_size(secret, cover):
 
 
 def max_pixels(shape):
-    """Computes the most pixels that a secret may have: enough, and no bomb.
+    """Computes the most pixels that a secret may have; a forged stream with more could fill the memory.
 
     Args:
         shape: Of the cover.

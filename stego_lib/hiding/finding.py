@@ -2,7 +2,7 @@
 
 from stego_lib.hiding import adaptive, carriers, filling, robust
 from stego_lib.hiding.capacity import BITS
-from stego_lib.hiding.outcome import AlteredError, Extracted, NothingHiddenError
+from stego_lib.hiding.outcome import NOT_READ_BACK, AlteredError, Extracted, NothingHiddenError
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, open_header, unpack_size
 
 ALTERED = "A secret is hidden in this image, but the image was altered since: it cannot be revealed."
@@ -38,6 +38,25 @@ def find(stego, passphrase):
     raise NothingHiddenError(
         "Nothing is hidden in this image, or it was hidden with another passphrase, or the image was altered since."
     )
+
+
+def check_written(stego, passphrase, stream):
+    """Makes sure that what was written can be revealed.
+
+    Args:
+        stego: uint8 array of shape `(height, width, 3)`, as it is read again.
+        passphrase: As of `Seal`.
+        stream: bytes that were hidden.
+
+    Raises:
+        AlteredError: If something else is found, or nothing.
+    """
+    try:
+        found = find(stego, passphrase).stream
+    except (AlteredError, NothingHiddenError):
+        found = None
+    if found != stream:
+        raise AlteredError(NOT_READ_BACK)
 
 
 def _sealed_in_texture(stego, passphrase):

@@ -49,9 +49,9 @@ def uerd_costs(jpeg):
         magnitudes = np.abs(picture_blocks(component, jpeg.blocks))
         energy = np.ascontiguousarray(magnitudes[..., 1:] @ steps[1:])
         energy = cv2.filter2D(energy, -1, NEIGHBOURS, borderType=cv2.BORDER_REFLECT)
-        dearness = np.append((steps[1] + steps[8]) / 2, steps[1:])
+        weights = np.append((steps[1] + steps[8]) / 2, steps[1:])
         with np.errstate(divide="ignore"):
-            picture_blocks(component, costs)[:] = dearness / energy[..., None]
+            picture_blocks(component, costs)[:] = weights / energy[..., None]
         # What fills up repeats the mean of the block before it, which has to stay as it is.
         if component.width > component.columns:
             picture_blocks(component, costs)[:, -1, 0] = np.inf
@@ -125,10 +125,13 @@ def expected_effect(jpeg, num_bytes):
 
     Returns:
         float64 array of shape `(number, 2)`: the fraction of the coefficients that change, and the mean squared error
-        of red, green and blue values.
+        of red, green and blue values; NaN where too much is flat to carry so many.
     """
     costs, effects = uerd_costs(jpeg), []
     for length in num_bytes:
+        if np.isfinite(costs).mean() * math.log2(3) < 8 * length / jpeg.blocks.size:
+            effects.append((math.nan, math.nan))
+            continue
         rates = _change_rates(costs, 8 * length / jpeg.blocks.size)
         errors = [
             np.mean(picture_blocks(component, rates) * component.quantization**2) for component in jpeg.components

@@ -7,7 +7,6 @@ from stego_lib.jpeg_standard import CHROMINANCE_TABLE, LUMINANCE_TABLE, TO_YCBCR
 from stego_lib.threads import map_chunks
 
 SIDE = 16  # pixels: a block of each chrominance, four of luminance
-PLANES = 3  # luminance, blue and red chrominance
 TO_YCC = TO_YCBCR.astype("float32")
 TO_RGB = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], "float32")
 USUAL = 75  # a quality; what its tables would round to zero is taken for zero

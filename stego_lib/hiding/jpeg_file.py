@@ -125,6 +125,8 @@ def _read(content):
                 raise ValueError("There is no frame.")
             if blocks is None:
                 blocks = np.zeros((_num_blocks(frame), 64), "int16")
+                starts = [component.start for component in _components(frame, {})]
+                missing = np.ones((len(starts), 64), bool)  # whose lowest bits no scan has coded yet
             scan = _read_scan_header(body, frame, interval)
             used = {int(number): in_force[number] for number in _used_tables(scan)}
             segment = CodedScan(segment, scan, used)
@@ -133,11 +135,15 @@ def _read(content):
                 raise ValueError("A scan does not end.")
             data, position = content[position : stop.start()], stop.start()
             _decode(scan, data, {number: tables[i] for number, i in used.items()}, blocks)
+            coded = np.isin(starts, scan.order[: len(scan.pattern)])
+            missing[np.ix_(coded, ZIGZAG[scan.first : scan.last + 1])] = scan.low > 0
         else:
             frame = _read_frame(marker, body) or frame
         segments.append(segment)
     if blocks is None or not all(component[-1] in steps for component in frame.components):
         raise ValueError("There is no scan, or a quantization table is missing.")
+    if missing.any():
+        raise UnsupportedFileError(f"some of its scans are missing: {WHAT_TO_DO}")
     return JPEGFile(segments, tables, blocks, _components(frame, steps), len(content) - position)
 
 

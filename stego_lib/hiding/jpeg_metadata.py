@@ -38,10 +38,13 @@ def _is(segment, kind):
 
 
 def _orientation_alone(segment):
-    """The segment EXIF with nothing but the orientation, `None` if that is the usual one."""
+    """The segment EXIF with nothing but the orientation, `None` if that is the usual one, or the segment is damaged."""
     exif = Image.Exif()
-    exif.load(segment[4:])
-    orientation = exif.get(ExifTags.Base.Orientation)
+    try:
+        exif.load(segment[4:])
+        orientation = exif.get(ExifTags.Base.Orientation)
+    except Exception:  # Pillow raises what it likes
+        return None
     if orientation not in range(2, 9):
         return None
     alone = Image.Exif()

@@ -32,7 +32,7 @@ from stego_lib.hiding.jpeg import (
 )
 from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE, read_jpeg, write_jpeg
 from stego_lib.hiding.jpeg_metadata import choose_metadata
-from stego_lib.hiding.outcome import AlteredError, Hidden
+from stego_lib.hiding.outcome import NOT_READ_BACK, AlteredError, Hidden
 from stego_lib.hiding.payload import HEADER, make_payload, open_header
 from stego_lib.hiding.seal import TAG
 from stego_lib.hiding.viterbi import NoSolutionError
@@ -116,7 +116,7 @@ def _write(cover, stream, *, passphrase, report):
     written = write_jpeg(cover, blocks)
     reread = read_jpeg(written)
     if not np.array_equal(reread.blocks, blocks) or _extract(reread, passphrase) != stream:
-        raise AlteredError("What was written is not what is read from it.")
+        raise AlteredError(NOT_READ_BACK)
     return written, blocks
 
 
@@ -216,5 +216,8 @@ def jpeg_capacity(content, secret=None, *, quality=None):
     changed, errors = expected_effect(cover, embedded).T
     cover_psnr = [10 * math.log10(255**2 / error) for error in errors]
     coefficients = max(num_nonzero(cover), 1)
-    areas = [area_under_roc(8 * length / coefficients, picture.size / 3, embedding="jpeg") for length in embedded]
+    areas = [
+        area_under_roc(8 * length / coefficients, picture.size / 3, embedding="jpeg") if error >= 0 else math.nan
+        for length, error in zip(embedded, errors, strict=True)
+    ]
     return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, areas))

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from stego_lib.hiding.capacity import check_bits, check_find_at_most, check_quality
 from stego_lib.hiding.places import absolute, at_hand, existing
+from stego_lib.hiding.seal import encode_passphrase
 from stego_lib.hiding.tables import check_outputs, column_names, read_list, read_report, write_report
 from stego_lib.hiding.workers import ATTEMPTS, run_tasks
 from stego_lib.paths import sentence
@@ -48,8 +50,8 @@ def hide_many(
         bits: As of `hide`.
         quality: As of `hide`.
         find_at_most: As of `hide`.
-        processes: How many work at once, each with an equal part of the memory: 1 GB is enough, 1.5 GB for 12
-            megapixels. Defaults to `None`, one for every CPU for which there are 1.5 GB.
+        processes: How many work at once, each with an equal part of the memory. Defaults to `None`, one for every CPU
+            for which there are 1.8 GB, what 12 megapixels take.
         scheduler: Address of a scheduler of `dask.distributed` whose workers do it, in place of processes of this
             machine. They must have this library, and find the files under the same names. Whoever can read the
             connection reads the passphrase, unless it is a `tls://` one. Defaults to `None`.
@@ -62,10 +64,14 @@ def hide_many(
         that were changed, and `cover_psnr` and `secret_psnr` in dB.
 
     Raises:
+        TypeError: If the passphrase is neither a string nor `None`.
         ValueError: If the list is no CSV file, lists no pairs or lacks a column or a value, two of its rows write the
-            same file, or there is a file at `report` that is no report.
+            same file, there is a file at `report` that is no report, or another argument is wrong.
         OSError: If the list cannot be read, the report not be written, or there is no scheduler.
     """
+    check_bits(bits)
+    check_quality(quality)
+    check_find_at_most(find_at_most, bits=bits)
     rows, folder = list(read_list(pairs, PAIR).values()), Path(pairs).parent
     earlier = read_report(report, HIDE_REPORT, command="hide-many") if report else []
     options = _Options(passphrase, {"bits": bits, "quality": quality, "find_at_most": find_at_most})
@@ -95,8 +101,9 @@ def reveal_many(stegos, passphrase=None, *, output=None, processes=None, schedul
         where nothing is hidden, or with another passphrase, or `"failed"`), `message`, `width` and `height`.
 
     Raises:
+        TypeError: If the passphrase is neither a string nor `None`.
         ValueError: If the list is no CSV file, lists nothing or lacks a column or a value, two of its rows write the
-            same file, or there is a file at `report` that is no report.
+            same file, there is a file at `report` that is no report, or another argument is wrong.
         OSError: If the list cannot be read, the report not be written, or there is no scheduler.
     """
     rows = _stegos(stegos, output)
@@ -138,6 +145,9 @@ def _inside(path):
 
 def _run(work, rows, *, folder, options, names, earlier, report, processes, scheduler):
     """Does what is pending of the rows and fills in the results."""
+    encode_passphrase(options.passphrase)  # raises what is wrong with it before anything takes time
+    if processes is not None and processes < 1:
+        raise ValueError(f"`processes` must be 1 or more. Received: processes={processes}")
     files = names[: names.index("status")]
     done = {tuple(row[name] for name in files): row for row in earlier if row["status"] not in ("pending", "failed")}
     places = [[absolute(row[name], folder) for name in files] for row in rows]

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+NOT_READ_BACK = "What was written is not what is read from it, so nothing was kept: choose another name or format."
+
 
 class NothingHiddenError(ValueError):
     """Nothing is hidden in the image, or it was hidden with another passphrase: nobody can tell which."""

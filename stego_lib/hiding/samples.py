@@ -18,9 +18,9 @@ from stego_lib.hiding.capacity import (
 )
 from stego_lib.hiding.choice import choose
 from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
-from stego_lib.hiding.finding import find
+from stego_lib.hiding.finding import check_written
 from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
-from stego_lib.hiding.outcome import AlteredError, Hidden
+from stego_lib.hiding.outcome import Hidden
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload
 from stego_lib.hiding.seal import TAG, encode_passphrase
 from stego_lib.hiding.survival import hide_surviving
@@ -146,8 +146,7 @@ def _hide_for_lossless_files(cover, secret, *, passphrase, bits, quality, find_a
         stego = _embed(cover, payload, bits=choice.bits, fill=fill, progress=progress.between(0.6, 0.95))
     except NoSolutionError as error:
         raise CapacityError(PURE_COLOURS) from error
-    if find(write(stego), passphrase).stream != choice.stream:
-        raise AlteredError("What was written is not what is read from it.")
+    check_written(write(stego), passphrase, choice.stream)
     if choice.secret_psnr < POOR and quality is None:
         better = f"take {remedy(choice.bits)}" if find_at_most is None else _better_cover(secret, find_at_most)
         warnings.warn(f"The secret will come back at only {choice.secret_psnr:.1f} dB: {better}.", stacklevel=4)

@@ -18,14 +18,14 @@ class Service(NamedTuple):
     """What a file tells of a service.
 
     Width and height in pixels; the quantization tables, int64 array of shape `(2, 8, 8)`, luminance and chrominance, or
-    `(1, 8, 8)` of a grey photograph; the quality with the most similar tables; the subsampling of colours; and the
-    quality to survive, `None` if none is low enough.
+    `(1, 8, 8)` of a grey photograph; the quality with the most similar tables; the subsampling of colours, `None` of a
+    grey photograph; and the quality to survive, `None` if none is low enough.
     """
 
     size: tuple
     tables: np.ndarray
     quality: int
-    subsampling: str
+    subsampling: str | None
     survive: int
 
 
@@ -53,7 +53,7 @@ def learn_service(path):
     if image.format not in ("JPEG", "MPO"):
         raise UnsupportedFileError(f"{path} is no JPEG file: only of those it is known what was done to them.")
     tables = np.array(list(image.quantization.values())[:2]).reshape(-1, 8, 8)
-    subsampling = SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(image), "another")
+    subsampling = SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(image), "another") if len(image.layer) > 1 else None
     nearest = min(range(1, 101), key=lambda quality: _distance(tables, quality))
     coarser = [quality for quality in QUALITIES if (quantization_tables(quality)[: len(tables)] >= tables).all()]
     return Service(image.size, tables, nearest, subsampling, max(coarser, default=None))

@@ -14,9 +14,9 @@ from stego_lib.hiding.capacity import POOR, CapacityError, codec
 from stego_lib.hiding.channels import channels
 from stego_lib.hiding.choice import compress
 from stego_lib.hiding.error_correction import LONGEST, encode
-from stego_lib.hiding.finding import find
+from stego_lib.hiding.finding import check_written
 from stego_lib.hiding.jpeg_blocks import SIDE
-from stego_lib.hiding.outcome import AlteredError, Hidden
+from stego_lib.hiding.outcome import Hidden
 from stego_lib.hiding.payload import HEADER, LENGTH_BITS, make_payload, pack_size
 from stego_lib.hiding.seal import TAG
 from stego_lib.images import image_psnr
@@ -120,9 +120,8 @@ def hide_surviving(cover, secret, *, passphrase, design, quality, jpeg, write, p
             f"What is hidden in this cover does not survive JPEG of quality {design.quality}: too much of it is black, "
             "white or of a pure colour. Take another cover, or a lower `cover_quality`."
         )
-    if find(stego, passphrase).stream != stream:
-        raise AlteredError("What was written is not what is read from it.")
-    if secret_psnr < POOR and quality is None:
+    check_written(stego, passphrase, stream)
+    if secret_psnr < POOR and quality is None and not design.shrink:
         _warn(smaller, secret_psnr, num_bytes=limit)
     progress.between(0, 1)(1)
     embedded, changed = 8 * (HEADER + len(payload.body)) / cover.size, float(np.mean(stego != cover))

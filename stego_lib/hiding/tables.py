@@ -5,6 +5,7 @@ import io
 import os
 from pathlib import Path
 
+from stego_lib.hiding.places import absolute
 from stego_lib.paths import write_file
 
 
@@ -54,10 +55,14 @@ def check_outputs(path, rows):
     Raises:
         ValueError: If one does.
     """
-    inputs = {os.path.normpath(value): name for row in rows.values() for name, value in list(row.items())[:-1]}
+
+    def place(value):
+        return os.path.normpath(absolute(value, Path(path).resolve().parent))
+
+    inputs = {place(value): name for row in rows.values() for name, value in list(row.items())[:-1]}
     outputs = {}
     for number, row in rows.items():
-        output = os.path.normpath(row["output"])
+        output = place(row["output"])
         if output in inputs:
             raise ValueError(
                 f"{path}, line {number}: the output {row['output']} is a {inputs[output]} of the list, too."

@@ -56,7 +56,7 @@ def describe_hidden(hidden, *, passphrase, is_jpeg=False, survive=None):
     else:
         sentences.append(
             f"The secret, {width}x{height} pixels, survives JPEG of quality {survive} and better, and twice the same: "
-            "that was tried. It is found easily."
+            "the hardest of these were tried. It is found easily."
         )
     if passphrase is None:
         sentences.append("There is no passphrase: everybody who has this program can reveal the secret.")
