@@ -3,7 +3,6 @@
 import functools
 import io
 import itertools
-import os
 
 import numpy as np
 from PIL import Image
@@ -22,31 +21,33 @@ RATES = 0.4, 0.2, 0.1, 0.05  # bits for every AC coefficient that is not 0
 PENALTY = 100.0  # of the discriminant
 
 
-def embed_as_hide_does(jpeg, rate):
+def embed_as_hide_does(jpeg, rate, *, generator):
     """Embeds random bytes in place of header and body, from which nothing distinguishes them.
 
     Args:
         jpeg: `JPEGFile`.
         rate: Bits for every AC coefficient that is not 0.
+        generator: NumPy random generator, of the bytes and of the key.
 
     Returns:
         int16 array of the shape of `jpeg.blocks`.
     """
-    body = os.urandom(capacity_bytes(jpeg, 0, rate=rate))
-    return embed(jpeg, b"", body, band=choose_band(jpeg, len(body)), seed=os.urandom(32))
+    body = generator.bytes(capacity_bytes(jpeg, 0, rate=rate))
+    return embed(jpeg, b"", body, band=choose_band(jpeg, len(body)), seed=generator.bytes(32))
 
 
-def embed_as_jsteg_does(jpeg, rate):
+def embed_as_jsteg_does(jpeg, rate, *, generator):
     """Embeds random bits in the lowest bits of the first coefficients.
 
     Args:
         jpeg: `JPEGFile`.
         rate: Bits for every AC coefficient that is not 0; if there are not so many coefficients, as many as there are.
+        generator: NumPy random generator, of the bits.
 
     Returns:
         int16 array of the shape of `jpeg.blocks`.
     """
-    return embed_in_order(jpeg.blocks, np.random.default_rng().integers(2, size=int(rate * num_nonzero(jpeg))))
+    return embed_in_order(jpeg.blocks, generator.integers(2, size=int(rate * num_nonzero(jpeg))))
 
 
 EMBEDDINGS = {"hide": embed_as_hide_does, "LSB in order": embed_as_jsteg_does}
@@ -63,13 +64,15 @@ def detect_in_jpeg(covers, *, qualities=QUALITIES, rates=RATES, embeddings=EMBED
             trained on, the second one tested.
         qualities: Of the JPEG files that are made of them, with chrominance of half the size. Defaults to `(75, 95)`.
         rates: Bits for every AC coefficient that is not 0. Defaults to `RATES`.
-        embeddings: Dictionary of functions from a `JPEGFile` and a rate to coefficients. Defaults to `EMBEDDINGS`.
-        seed: Of the network. Defaults to `0`.
+        embeddings: Dictionary of functions from a `JPEGFile`, a rate and a NumPy random generator to coefficients.
+            Defaults to `EMBEDDINGS`.
+        seed: Of the embedding and of the network. Defaults to `0`.
 
     Returns:
         Dictionary as of `detect`, with names of embedding, quality and rate.
     """
     result, half, side = {}, len(covers) // 2, covers.shape[1]
+    generator = np.random.default_rng(seed)
     for quality in qualities:
         jpegs = [read_jpeg(_encode(cover, quality)) for cover in covers]
         detectors = {
@@ -78,7 +81,7 @@ def detect_in_jpeg(covers, *, qualities=QUALITIES, rates=RATES, embeddings=EMBED
         }
         looked = {name: _look(look, jpegs, [jpeg.blocks for jpeg in jpegs]) for name, (look, _) in detectors.items()}
         for name, rate in tqdm(list(itertools.product(embeddings, rates)), desc=f"Quality {quality}", disable=None):
-            stegos = [embeddings[name](jpeg, rate) for jpeg in jpegs]
+            stegos = [embeddings[name](jpeg, rate, generator=generator) for jpeg in jpegs]
             scores = result[f"{name}, quality {quality}, {rate:g}"] = {}
             for detector, (look, learn) in detectors.items():
                 negative, positive = looked[detector], _look(look, jpegs, stegos)
