@@ -142,7 +142,7 @@ def hide_file(
     without metadata.
 
     Args:
-        cover_path: Path of the cover: JPEG, PNG, WebP, AVIF, TIFF or BMP.
+        cover_path: Path of the cover: JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF.
         secret_path: Path of the secret, likewise.
         output_path: Path of the stego image: `.png`, or another lossless format; or `.jpg`, if the cover is a JPEG or
             the secret is to survive.
