@@ -7,8 +7,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from stego_lib.block_code import learn_code, pad_to_multiple
-from stego_lib.block_transform import BLOCK, CarrierEmbedding
+from stego_lib.block_code import BLOCK, learn_code, pad_to_multiple
+from stego_lib.block_transform import BLOCK as CARRIER_BLOCK
+from stego_lib.block_transform import CarrierEmbedding
 from stego_lib.devices import check_keras
 from stego_lib.encoder_decoder import build_decoder, build_encoder
 from stego_lib.images import to_float, to_uint8
@@ -195,10 +196,22 @@ def reveal_images(autoencoder, stego, *, batch_size=16):
     return _in_batches(autoencoder, "decoder", stego, batch_size=batch_size)
 
 
+def side_multiple(*, is_robust):
+    """Tells of what the sides of images must be multiples.
+
+    Args:
+        is_robust: Whether the embedding is the robust one.
+
+    Returns:
+        Number of pixels, the side of a block.
+    """
+    return CARRIER_BLOCK if is_robust else BLOCK
+
+
 def _in_batches(autoencoder, part, *images, batch_size):
     model = autoencoder.get_layer(part)
     is_robust = isinstance(autoencoder.get_layer("encoder").get_layer("embedding"), CarrierEmbedding)
-    multiple = BLOCK if is_robust else 4
+    multiple = side_multiple(is_robust=is_robust)
     height, width = images[0].shape[1:3]
     results = []
     for start in range(0, len(images[0]), batch_size):

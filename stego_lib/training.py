@@ -13,7 +13,7 @@ from stego_lib.devices import check_agreement, data_parallel, jit_compile, join_
 from stego_lib.layers import ModularEmbedding, ResidualEmbedding
 from stego_lib.losses import CombinedLoss
 from stego_lib.metrics import psnr, ssim
-from stego_lib.models import build_autoencoder, learn_message, load_autoencoder
+from stego_lib.models import build_autoencoder, learn_message, load_autoencoder, side_multiple
 from stego_lib.optimizers import ConvMuon
 from stego_lib.plots import loss_history, read_history
 from stego_lib.runs import (
@@ -224,7 +224,7 @@ def train(
 
 def _check_image_size(size, settings):
     embedding, least = settings["embedding"], settings["crop_size"] or 16
-    multiple = 8 if embedding == "robust" else 4
+    multiple = side_multiple(is_robust=embedding == "robust")
     if size % multiple or size < least:
         raise ValueError(
             f"`image_size` must be a multiple of {multiple} for the embedding {embedding}, and {least} or more with "

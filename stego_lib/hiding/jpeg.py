@@ -21,7 +21,7 @@ import numpy as np
 from stego_lib.hiding.jpeg_scans import ZIGZAG
 from stego_lib.hiding.keyed_order import EVERYBODY, keyed_order
 from stego_lib.hiding.syndrome_trellis import embed_ternary, extract_ternary
-from stego_lib.hiding.temperature import temperature_of_rate
+from stego_lib.hiding.temperature import most_bits, temperature_of_rate
 
 MOST = 0.6  # bits per nonzero AC coefficient; with more the files grow by more than 2 %
 LARGEST = 1023  # of 8 bits a sample, no coefficient is greater, and only few decoders read one
@@ -128,11 +128,13 @@ def expected_effect(jpeg, num_bytes):
         of red, green and blue values; NaN where too much is flat to carry so many.
     """
     costs, effects = uerd_costs(jpeg), []
+    most = most_bits([costs, costs])
     for length in num_bytes:
-        if np.isfinite(costs).mean() * math.log2(3) < 8 * length / jpeg.blocks.size:
+        rate = 8 * length / jpeg.blocks.size
+        if rate > most:
             effects.append((math.nan, math.nan))
             continue
-        rates = _change_rates(costs, 8 * length / jpeg.blocks.size)
+        rates = _change_rates(costs, rate)
         errors = [
             np.mean(picture_blocks(component, rates) * component.quantization**2) for component in jpeg.components
         ]

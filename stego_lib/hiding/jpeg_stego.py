@@ -217,7 +217,9 @@ def jpeg_capacity(content, secret=None, *, quality=None):
     cover_psnr = [10 * math.log10(255**2 / error) for error in errors]
     coefficients = max(num_nonzero(cover), 1)
     areas = [
-        area_under_roc(8 * length / coefficients, picture.size / 3, embedding="jpeg") if error >= 0 else math.nan
+        area_under_roc(8 * length / coefficients, picture.size / 3, embedding="jpeg")
+        if math.isfinite(error)
+        else math.nan
         for length, error in zip(embedded, errors, strict=True)
     ]
     return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, areas))

@@ -57,7 +57,7 @@ def check_outputs(path, rows):
     """
 
     def place(value):
-        return os.path.normpath(absolute(value, Path(path).resolve().parent))
+        return os.path.normpath(absolute(value, Path(path).parent))
 
     inputs = {place(value): name for row in rows.values() for name, value in list(row.items())[:-1]}
     outputs = {}

@@ -31,6 +31,18 @@ def temperature_of_rate(costs, rate, *, steps=8):
     return temperatures[min(step, len(temperatures) - 1)]
 
 
+def most_bits(costs):
+    """Computes how many bits samples carry at any cost.
+
+    Args:
+        costs: List of arrays of floats, one for every way to change a sample; infinite where it must not be.
+
+    Returns:
+        Bits a sample.
+    """
+    return np.mean(np.log2(1 + sum(np.isfinite(cost) for cost in costs)))
+
+
 def expected_changes(costs, rate):
     """Computes what the best of all codes would change.
 
@@ -41,7 +53,7 @@ def expected_changes(costs, rate):
     Returns:
         The fraction of the samples that change, and the mean cost of a sample; NaN where they carry fewer bits.
     """
-    if np.mean(np.log2(1 + sum(np.isfinite(cost) for cost in costs))) < rate:
+    if most_bits(costs) < rate:
         return math.nan, math.nan
     weights, exponents = _weights(costs, temperature := temperature_of_rate(costs, rate, steps=FINE))
     total = 1 + sum(weights)
