@@ -130,16 +130,27 @@ def test_small_covers_have_room_for_a_thumbnail_or_none():
         robust_capacity(COVER[:40, :40], DESIGN)
     with pytest.raises(CapacityError, match="leaves this cover less"):
         robust_capacity(COVER[:64, :64], Design(75, 42.0, False))
-    assert robust_capacity(COVER[:64, :64], Design(75, 34.0, False))[1] < 150
-    level, num_bytes, changes = robust_capacity(COVER[:128, :128], DESIGN)
-    assert len(changes) == len(channels(75))
-    assert 200 < num_bytes < 128 * 128 * level / 256 / 8
+    assert robust_capacity(COVER[:64, :64], Design(75, 34.0, False))[0][-1] < 150
+    room, hardest = robust_capacity(COVER[:128, :128], DESIGN)
+    assert {len(changes) for changes in hardest} == {len(channels(75))}
+    assert 200 < room[-1] < 128 * 128 * len(room) / 256 / 8
+    assert (np.diff(room) >= 0).all()
 
 
 def test_more_room_for_a_worse_cover():
-    rooms = [robust_capacity(COVER, Design(75, quality, False))[1] for quality in (40.0, 38.0, 34.0)]
+    rooms = [robust_capacity(COVER, Design(75, quality, False))[0][-1] for quality in (40.0, 38.0, 34.0)]
     assert rooms == sorted(rooms)
     assert rooms[2] > 1.5 * rooms[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("survive", [50, 75, 85])
+@pytest.mark.parametrize("cover", [COVER, skimage.data.chelsea()[:256, :256], skimage.data.rocket()[:256, 200:456]])
+def test_small_secrets_survive_and_change_little(cover, survive):
+    hidden = hide(cover, SECRET[:32, :40], survive=survive, quality=30, details=True)
+    assert hidden.cover_psnr > 39.5
+    for change in channels(survive):
+        assert image_psnr(SECRET[:32, :40], reveal(change(hidden.stego))) > 29
 
 
 @pytest.mark.slow
@@ -217,10 +228,11 @@ def test_only_jpeg_files_tell_of_a_service(tmp_path):
 
 def test_of_a_large_cover_the_hardest_changes_are_tried(monkeypatch):
     monkeypatch.setattr(survival, "TRIED", 2**15)
-    _, num_bytes, changes = robust_capacity(COVER, DESIGN)
-    assert 0 < len(changes) < len(channels(75))
+    room, hardest = robust_capacity(COVER, DESIGN)
+    assert all(0 < len(changes) <= len(channels(75)) for changes in hardest)
+    assert len(hardest[-1]) < len(channels(75))
     monkeypatch.undo()
-    assert num_bytes == pytest.approx(robust_capacity(COVER, DESIGN)[1], rel=0.15)
+    assert room[-1] == pytest.approx(robust_capacity(COVER, DESIGN)[0][-1], rel=0.15)
 
 
 @pytest.mark.slow

@@ -117,14 +117,14 @@ def embed(cover, header, body, *, quality, level, seed):
 
     def embed_strip(rows):
         blocks = [plane[rows.start * len(plane) // height : rows.stop * len(plane) // height] for plane in planes]
-        _embed(stego[rows], blocks, steps)
+        _embed(stego[rows], blocks, steps, generator=np.random.default_rng([rows.start, *seed]))
 
     height = cover.shape[0] // SIDE * SIDE
     map_chunks(embed_strip, height, chunk=STRIP)
     return stego
 
 
-def _embed(pixels, planes, steps):
+def _embed(pixels, planes, steps, *, generator):
     """Moves the coefficients of a strip to their marks, several times: clipping moves them away again."""
     changed = pixels.astype("float32")
     for _ in range(ROUNDS):
@@ -135,6 +135,8 @@ def _embed(pixels, planes, steps):
         np.clip(changed, INSIDE, 255 - INSIDE, out=changed)
     # Columns beyond the last whole block have only been clipped, and are put back.
     changed[:, pixels.shape[1] // SIDE * SIDE :] = pixels[:, pixels.shape[1] // SIDE * SIDE :]
+    # Where few coefficients carry, most values change by less than a half: rounding to the nearest would undo that.
+    changed += generator.random(changed.shape, "float32") - 0.5
     pixels[:] = np.rint(changed)
 
 

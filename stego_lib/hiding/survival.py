@@ -99,26 +99,27 @@ def hide_surviving(cover, secret, *, passphrase, design, quality, jpeg, write, p
     Raises:
         CapacityError: If the secret does not fit, or the cover changes too much on the way.
     """
-    highest, limit, changes = robust_capacity(cover, design, write=write, progress=progress.between(0, 0.2))
-    smaller = _shrunk(secret, limit) if design.shrink and quality is None else secret
+    room, hardest = robust_capacity(cover, design, write=write, progress=progress.between(0, 0.2))
+    smaller = _shrunk(secret, int(room[-1])) if design.shrink and quality is None else secret
     pack = functools.partial(pack_size, size=None if smaller is secret else secret.shape[:2])
     overhead, content = len(pack(b"")), None
-    for _ in range(TRIALS):
+    for trial in range(TRIALS):
+        limit = int(room[-1])
         if content is None or len(content) > limit:
             how = {"quality": quality, "jpeg": jpeg if smaller is secret else None}
             stream, secret_psnr = _compressed(smaller, limit - overhead, **how, progress=progress.between(0.2, 0.5))
             content = pack(stream)
-        level = math.ceil(highest * (len(content) + TAG) / (limit + TAG))
+        level = min(int(np.searchsorted(room, len(content))) + trial, len(room) - 1)
         payload = make_payload(content, passphrase, bits=level, design=design.quality)
         setting = {"level": level, "quality": design.quality}
         stego = write(robust.embed(cover, payload.header, payload.body, **setting, seed=payload.seed))
-        if _survives(stego, payload, **setting, changes=changes, progress=progress.between(0.6, 0.95)):
+        if _survives(stego, payload, **setting, changes=hardest[level], progress=progress.between(0.6, 0.95)):
             break
-        limit = math.floor(limit * SMALLER)
+        room = room * SMALLER
     else:
         raise CapacityError(
-            f"What is hidden in this cover does not survive JPEG of quality {design.quality}: too much of it is black, "
-            "white or of a pure colour. Take another cover, or a lower `cover_quality`."
+            f"What is hidden in this cover does not survive JPEG of quality {design.quality}, however much of it is left "
+            "for corrections: take another cover, or a lower `cover_quality`."
         )
     check_written(stego, passphrase, stream)
     if secret_psnr < POOR and quality is None and not design.shrink:
@@ -138,35 +139,34 @@ def robust_capacity(cover, design, *, write=np.copy, progress=None):
         progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
     Returns:
-        level: How many coefficients carry, as of `robust`.
-        num_bytes: Length of the stream that they have room for, what tells its size included.
-        changes: List of functions: all `channels`, or of those for a large cover the hardest to come through.
+        room: float64 array: for every level of `robust` from 0 to the highest that leaves the cover its quality, the
+            length in bytes of the stream that there is room for, what tells its size included.
+        hardest: For every level a list of functions: all `channels`, or of those for a large cover the hardest to come
+            through.
 
     Raises:
         CapacityError: If there is no room.
     """
     sample = _sample(cover)
-    level, stego, body, seed = _tried(sample, design, write=write)
-    size = carriers.capacity_bits(sample.shape, HEADER, level=level)
-    signs = 1 - 2.0 * encode(np.unpackbits(np.frombuffer(body, "uint8")), size)
-    how = {"quality": design.quality, "level": level, "seed": seed}
+    highest, stego, body, seed = _tried(sample, design, write=write)
+    how = {"quality": design.quality, "level": highest, "seed": seed}
     changes, rates = channels(design.quality), []
     for change in changes:
-        rates.append(_information(change(stego), signs, **how))
+        rates.append(_information(change(stego), body, **how))
         if progress:
             progress(len(rates) / len(changes))
-    rate = min(rates)
-    if sample is not cover:
-        changes = [change for change, left in zip(changes, rates, strict=True) if left < rate + EASIER]
-    size = carriers.capacity_bits(cover.shape, HEADER, level=level)
-    rate -= LOSS + SHORT / math.sqrt(min(size, LONGEST)) + NOISY * (1 - rate) + MANY * (size > LONGEST)
-    num_bytes = math.floor(rate * size / 8) - TAG
-    if num_bytes < LEAST:
+    rate, levels = np.min(rates, axis=0), np.arange(highest + 1)
+    easy = np.array(rates) > rate + EASIER if sample is not cover else np.zeros((len(changes), highest + 1), bool)
+    size = np.array([carriers.capacity_bits(cover.shape, HEADER, level=level) for level in levels])
+    rate -= LOSS + SHORT / np.sqrt(np.clip(size, 1, LONGEST)) + NOISY * (1 - rate) + MANY * (size > LONGEST)
+    num_bytes = np.minimum(np.floor(rate * size / 8) - TAG, 2**LENGTH_BITS - TAG - 1)
+    if num_bytes.max() < LEAST:
         raise CapacityError(
             f"This cover has hardly any room at `cover_quality={design.cover_quality}`: take a lower one, or a larger "
             "cover, or one with less black, white and pure colours."
         )
-    return level, min(num_bytes, 2**LENGTH_BITS - TAG - 1), changes
+    hardest = [[change for change, left_out in zip(changes, column, strict=True) if not left_out] for column in easy.T]
+    return np.maximum.accumulate(num_bytes), hardest
 
 
 def _sample(cover):
@@ -201,11 +201,18 @@ def _tried(cover, design, *, write):
     )
 
 
-def _information(image, signs, **how):
-    """How many bits a coefficient tells on the average, by the soft values that fit best."""
-    received = robust.Received(image)
-    soft = (robust.body_soft_values(received, HEADER, **how, distrust=distrust) for distrust in robust.DISTRUST)
-    return 1 - min(float(np.logaddexp(0, -signs * values).mean()) for values in soft) / math.log(2)
+def _information(image, body, *, quality, level, seed):
+    """How many bits a coefficient tells on the average, for every level up to this, by the soft values that fit best."""
+    received, how = robust.Received(image), {"quality": quality, "level": level, "seed": seed}
+    kinds = carriers.body_places(image.shape, HEADER, **how)[1]
+    signs = 1 - 2.0 * encode(np.unpackbits(np.frombuffer(body, "uint8")), len(kinds))
+    told, number = np.zeros(level + 1), np.bincount(kinds).cumsum()
+    for distrust in robust.DISTRUST:
+        soft = robust.body_soft_values(received, HEADER, **how, distrust=distrust)
+        bits = np.bincount(kinds, 1 - np.logaddexp(0, -signs * soft) / math.log(2)).cumsum()
+        carriers_used = np.arange(level + 1) * number[-1] / level
+        told = np.maximum(told, np.interp(carriers_used, [0, *number], [0, *bits]) / np.maximum(carriers_used, 1))
+    return told
 
 
 def _survives(stego, payload, *, level, quality, changes, progress):
