@@ -4,6 +4,7 @@ import math
 import re
 from pathlib import Path
 
+from stego_lib.hiding.detectability import HARDLY
 from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
 from stego_lib.hiding.services import surviving_options
 
@@ -53,7 +54,7 @@ def arguments(way, *, quality, cover_quality, received):
         return {**service, "cover_quality": cover_quality, "shrink": True}
     return {
         BALANCED: {},
-        HARD_TO_FIND: {"find_at_most": 0.55},
+        HARD_TO_FIND: {"find_at_most": HARDLY},
         CHOSEN: {"quality": quality},
         BEST: {"bits": 3},
         EXACT: {"quality": math.inf},

@@ -28,8 +28,8 @@ def add_hiding_options(parser):
         metavar="N",
         help="a fraction such as 0.1: at most so many bits for every red, green and blue value, in few changes where "
         "the cover is busy; or 1, 2, 3 or 4: how many low bits of every value are filled, which is easily detected; "
-        "more bits give a better secret (default: what brings the secret back at 38 dB). In a .jpg a fraction up to "
-        "0.6, bits for every coefficient that is not 0",
+        "more bits give a better secret (default: what brings the secret back at 38 dB, or better where that is hardly "
+        "found). In a .jpg a fraction up to 0.6, bits for every coefficient that is not 0",
     )
     add_quality(parser)
     parser.add_argument(

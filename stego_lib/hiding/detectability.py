@@ -22,7 +22,8 @@ import numpy as np
 
 CERTAIN = 0.9995  # shown as 1.00; how much more certain a detector is could not be measured
 RATES = np.geomspace(1e-5, 1, 2001)  # bits a sample, among which one is looked for
-WORDS = {0.55: "hardly found", 0.65: "seldom found", 0.8: "often found", 0.95: "easily found"}
+HARDLY = 0.55  # area under the ROC curve
+WORDS = {HARDLY: "hardly found", 0.65: "seldom found", 0.8: "often found", 0.95: "easily found"}
 ALWAYS = "found nearly always"
 
 

@@ -19,7 +19,7 @@ from stego_lib.hiding.capacity import (
     streams_for,
 )
 from stego_lib.hiding.choice import LONGER, compress
-from stego_lib.hiding.detectability import area_under_roc, highest_rate
+from stego_lib.hiding.detectability import HARDLY, area_under_roc, highest_rate
 from stego_lib.hiding.jpeg import (
     MOST,
     capacity_bytes,
@@ -91,8 +91,9 @@ def hide_in_jpeg(
     num_pixels = picture.size / 3
     if find_at_most is not None:
         bits = highest_rate(find_at_most, num_pixels, embedding="jpeg")
+    how = {"bits": bits, "quality": quality, "hardly": highest_rate(HARDLY, num_pixels, embedding="jpeg"), "jpeg": jpeg}
     progress = Progress(progress)
-    stream, secret_psnr = _choose(secret, cover, bits=bits, quality=quality, jpeg=jpeg, report=progress.between(0, 0.6))
+    stream, secret_psnr = _choose(secret, cover, **how, report=progress.between(0, 0.6))
     written, blocks = _write(cover, stream, passphrase=passphrase, report=progress.between(0.6, 0.95))
     stego = decode_image(written)
     rate = 8 * (HEADER + TAG + len(stream)) / num_nonzero(cover)
@@ -120,26 +121,34 @@ def _write(cover, stream, *, passphrase, report):
     return written, blocks
 
 
-def _choose(secret, cover, *, bits, quality, jpeg, report):
-    """The stream of the secret and its PSNR: to a quality, or as good as there is room for."""
+def _choose(secret, cover, *, bits, quality, hardly, jpeg, report):
+    """The stream of the secret and its PSNR: to a quality, or as good as there is room for; `hardly`: a rate."""
     from stego_lib.codec.codec import TooFewBytesError
 
-    rate = MOST if bits is None else min(bits, MOST)
-    room = capacity_bytes(cover, HEADER, rate=rate) - TAG
-    if quality is not None or (bits is None and codec().estimate_bytes(secret, GOOD) <= LONGER * room):
+    def room_at(rate):
+        return max(capacity_bytes(cover, HEADER, rate=rate) - TAG, 0)
+
+    room, expected = room_at(MOST if bits is None else min(bits, MOST)), math.inf
+    if quality is None and bits is None:
+        expected = codec().estimate_bytes(secret, GOOD)
+        if expected <= room_at(hardly):  # as of `choose`
+            stream, secret_psnr = compress(secret, max_bytes=room_at(hardly), jpeg=jpeg, progress=report)
+            if secret_psnr >= GOOD:
+                return stream, secret_psnr
+    if quality is not None or expected <= LONGER * room:
         stream, secret_psnr = compress(secret, quality=quality or GOOD, jpeg=jpeg, progress=report)
         if len(stream) <= room:
             return stream, secret_psnr
         if quality is not None:
             raise CapacityError(
                 f"The secret needs {len(stream)} bytes at that quality, and in {num_nonzero(cover)} coefficients that "
-                f"are not 0 there is room for {max(room, 0)}: take a lower quality, or {REMEDY}."
+                f"are not 0 there is room for {room}: take a lower quality, or {REMEDY}."
             )
     try:
-        return compress(secret, max_bytes=max(room, 0), jpeg=jpeg, progress=report)
+        return compress(secret, max_bytes=room, jpeg=jpeg, progress=report)
     except TooFewBytesError as error:
         raise CapacityError(
-            f"In {num_nonzero(cover)} coefficients that are not 0 there is room for {max(room, 0)} bytes, too few for "
+            f"In {num_nonzero(cover)} coefficients that are not 0 there is room for {room} bytes, too few for "
             f"the secret at any quality: take {REMEDY}."
         ) from error
 

@@ -47,8 +47,9 @@ def hide(
         passphrase: String that is needed to reveal the secret; `None` lets everybody reveal it. Defaults to `None`.
         bits: A float up to 1.0 embeds adaptively, at most so many bits a sample, and no more than 0.3; an integer from
             1 to 4 fills so many low bits of every sample: the cover keeps 51, 46, 41 or 35 dB. Either way the secret
-            comes back as well as that allows. Defaults to `None`: the secret comes back at 38 dB (37.95) if adaptive
-            embedding has room for that; else the fewest low bits are filled that are enough for it, or 4.
+            comes back as well as that allows. Defaults to `None`: the secret comes back at 38 dB (37.95), or better
+            where that is hardly found, if adaptive embedding has room for that; else the fewest low bits are filled
+            that are enough for it, or 4.
         quality: PSNR in dB at which the secret shall come back. No more is embedded than that takes; fewer changes are
             harder to detect. Defaults to `None`.
         find_at_most: Area under the ROC curve, more than 0.5 and less than 1, as of `area_under_roc`, in place of
@@ -148,7 +149,8 @@ def hide_file(
             the secret is to survive.
         passphrase: As of `hide`.
         bits: As of `hide`. In a JPEG file, a float: at most so many bits for every AC coefficient that is not 0, and no
-            more than 0.6. Defaults to `None`: the secret comes back at 38 dB, or as well as there is room for.
+            more than 0.6. Defaults to `None`: the secret comes back at 38 dB, or better where that is hardly found,
+            or as well as there is room for.
         quality: As of `hide`.
         find_at_most: As of `hide`.
         survive: As of `hide`. A `.jpg` is then a new one, of quality 98.

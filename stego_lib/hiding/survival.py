@@ -118,8 +118,8 @@ def hide_surviving(cover, secret, *, passphrase, design, quality, jpeg, write, p
         room = room * SMALLER
     else:
         raise CapacityError(
-            f"What is hidden in this cover does not survive JPEG of quality {design.quality}, however much of it is left "
-            "for corrections: take another cover, or a lower `cover_quality`."
+            f"What is hidden in this cover does not survive JPEG of quality {design.quality}, however little it is: "
+            "take another cover, or a lower `cover_quality`."
         )
     check_written(stego, passphrase, stream)
     if secret_psnr < POOR and quality is None and not design.shrink:
@@ -202,7 +202,7 @@ def _tried(cover, design, *, write):
 
 
 def _information(image, body, *, quality, level, seed):
-    """How many bits a coefficient tells on the average, for every level up to this, by the soft values that fit best."""
+    """How many bits a coefficient tells on the average, for every level up to this, by the best soft values."""
     received, how = robust.Received(image), {"quality": quality, "level": level, "seed": seed}
     kinds = carriers.body_places(image.shape, HEADER, **how)[1]
     signs = 1 - 2.0 * encode(np.unpackbits(np.frombuffer(body, "uint8")), len(kinds))
