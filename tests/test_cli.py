@@ -79,8 +79,8 @@ def test_problems_are_said_in_one_sentence(arguments, message, model, photograph
     ("module", "command", "message"),
     [
         ("torch", "capacity", "The backend of Keras is torch, which is not installed"),
-        ("imagecodecs", "compare", "This command needs the package imagecodecs: pip install imagecodecs"),
-        ("sklearn", "detect", "This command needs the package sklearn: pip install scikit-learn"),
+        ("imagecodecs", "compare", "This command needs the package imagecodecs: python -m pip install imagecodecs"),
+        ("sklearn", "detect", "This command needs the package sklearn: python -m pip install scikit-learn"),
     ],
 )
 def test_what_is_not_installed_is_named(module, command, message, photographs, tmp_path):

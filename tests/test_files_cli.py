@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import resource
+import signal
 import struct
 import subprocess
 import sys
@@ -89,7 +90,7 @@ def run(folder, *arguments, environment=None, **options):
 HIDE = ["hide", "cover.png", "secret.png", "-o", "new.png"]
 REVEAL = ["reveal", "stego.png", "-o", "new.png"]
 NO_IMAGE = "cannot be read: it"
-NOTHING = ", or the passphrase is wrong, or the image was changed after the secret was hidden. If a joint autoencoder"
+NOTHING = ", or the image was changed after the secret was hidden. If a joint autoencoder made the image"
 PROBLEMS = {
     "cover missing": ("hide none.png secret.png -o new.png", "There is no file none.png"),
     "secret missing": ("hide cover.png none.png -o new.png", "There is no file none.png"),
@@ -187,6 +188,7 @@ MISUSES = {
     "two sources of the passphrase": "reveal stego.png -o new.png --ask-passphrase --passphrase-file right.txt",
     "revealed nowhere": "reveal stego.png",
     "capacity of no cover": "capacity",
+    "no such option": "hide cover.png secret.png -o new.png --qualty 32",
 }
 
 
@@ -222,7 +224,7 @@ def test_wrong_usage_is_explained_at_once(originals, name, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(MISUSES[name].split())
     error = capsys.readouterr().err
-    assert "usage:" in error
+    assert f"usage: stego-lib {'' if 'command' in name else MISUSES[name].split()[0]}" in error
     assert "error:" in error
     assert state(originals) == before
 
@@ -273,20 +275,21 @@ def test_a_full_disk_leaves_nothing_behind(originals):
     assert state(originals) == before
 
 
-def test_an_interruption_leaves_nothing_behind(originals, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_nothing_behind(originals, tmp_path, monkeypatch, capsys, number):
     for moment in (0.1, 0.7, 1.0):
 
         @contextlib.contextmanager
         def interrupted(what, moment=moment):
             def progress(part):
                 if part >= moment:
-                    raise KeyboardInterrupt
+                    signal.raise_signal(number)
 
             yield progress
 
         monkeypatch.setattr(command_line, "progress", interrupted)
         paths = [str(originals / name) for name in ("cover.png", "secret.png")]
-        assert main(["hide", *paths, "-o", str(tmp_path / "new.png"), "--bits", "1"]) == 1
+        assert main(["hide", *paths, "-o", str(tmp_path / "new.png"), "--bits", "1"]) == 130
         assert capsys.readouterr().err == "stego-lib: interrupted.\n"
         assert list(tmp_path.iterdir()) == []
 
@@ -336,6 +339,17 @@ def test_capacity_prints_a_line_for_every_number_of_bits(originals, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:-1]] == ["0.05", "0.1", "0.2", "0.3", "1", "2", "3", "4"]
     assert main(["capacity", str(originals / "stego.png")]) == 0
+
+
+def test_capacity_knows_that_a_jpeg_file_is_hidden_as_it_is(originals, tmp_path, capsys):
+    Image.fromarray(SECRET).save(tmp_path / "secret.jpg", quality=60)
+    assert main(["capacity", str(originals / "cover.png"), str(tmp_path / "secret.jpg")]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:-1]]
+    expected = {row[0]: row[-2] for row in rows}
+    assert expected["2"] == "lossless"
+    paths = [str(originals / "cover.png"), str(tmp_path / "secret.jpg"), "-o", str(tmp_path / "stego.png")]
+    assert main(["hide", *paths, "--bits", "2"]) == 0
+    assert "lossless" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 from stego_lib.app.ways import ALIKE, BALANCED, CHOSEN, KINDS, SURVIVING, WAYS, arguments, in_page_words, suffix
 from stego_lib.hiding.capacity import capacity
 from stego_lib.hiding.detectability import in_words
-from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
+from stego_lib.hiding.jpeg_file import read_if_jpeg
 from stego_lib.hiding.jpeg_stego import jpeg_capacity
 from stego_lib.hiding.outcome import NothingHiddenError
 from stego_lib.hiding.stego import hide_file, reveal_file
@@ -151,11 +151,11 @@ def capacity_tab(gr, files):
     def estimate(cover, secret):
         _need(gr, ("a cover", cover))
         with _told(gr, cover, secret):
-            picture, content = read_image(secret) if secret else None, Path(cover).read_bytes()
-            rows = [("PNG", row) for row in capacity(read_image(cover), picture)]
-            if content.startswith(JPEG_SIGNATURE):
+            picture, jpeg = read_image(secret or cover), read_if_jpeg(secret or cover)
+            rows = [("PNG", row) for row in capacity(read_image(cover), picture, jpeg=jpeg)]
+            if content := read_if_jpeg(cover):
                 try:
-                    rows = [("JPEG", row) for row in jpeg_capacity(content, picture)] + rows
+                    rows = [("JPEG", row) for row in jpeg_capacity(content, picture, jpeg=jpeg)] + rows
                 except UnsupportedFileError as error:
                     gr.Warning(f"A JPEG cannot be the stego image: {error}.")
         return [_cells(name, row) for name, row in rows]

@@ -5,7 +5,9 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from stego_lib.native_code import silenced_native_code
@@ -36,6 +38,22 @@ def environment():
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextlib.contextmanager
+def interruptible():
+    """Makes a context that a closed terminal or a request to end leaves as Ctrl-C does: nothing is left behind."""
+    signals = {getattr(signal, name) for name in ("SIGHUP", "SIGTERM") if hasattr(signal, name)}
+    # What is ignored, as after nohup, stays so; and only the main thread may say what signals do.
+    in_main = threading.current_thread() is threading.main_thread()
+    handled = {number for number in signals if in_main and signal.getsignal(number) == signal.SIG_DFL}
+    try:
+        for number in handled:
+            signal.signal(number, signal.default_int_handler)
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def print_any_name():

@@ -120,8 +120,9 @@ def run_reveal(options):
             how = {"details": True, "overwrite": options.force, "progress": report}
             revealed = reveal_file(options.stego, options.output, passphrase, **how)
     except NothingHiddenError as error:
+        reason = "it needs a passphrase (--ask-passphrase)" if passphrase is None else "the passphrase is wrong"
         raise ValueError(
-            f"Nothing was revealed: nothing is hidden in {options.stego}, or the passphrase is wrong, or the image was "
+            f"Nothing was revealed: nothing is hidden in {options.stego}, or {reason}, or the image was "
             "changed after the secret was hidden. If a joint autoencoder made the image, reveal_images in Python "
             "reveals the secret."
         ) from error
@@ -159,19 +160,20 @@ def _learn(options):
 def run_capacity(options):
     """Prints what a cover offers; a JPEG file for both kinds of output."""
     from stego_lib.hiding.capacity import capacity
-    from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
+    from stego_lib.hiding.jpeg_file import read_if_jpeg
     from stego_lib.hiding.jpeg_stego import jpeg_capacity
     from stego_lib.images import UnsupportedFileError, read_image
 
-    cover, secret = read_image(options.cover), read_image(options.secret) if options.secret else None
-    content = Path(options.cover).read_bytes()
+    cover, content = read_image(options.cover), read_if_jpeg(options.cover)
+    secret_path = options.secret or options.cover
+    secret, how = read_image(secret_path), {"quality": options.quality, "jpeg": read_if_jpeg(secret_path)}
     with loading():
-        rows = capacity(cover, secret, quality=options.quality)
-    if not content.startswith(JPEG_SIGNATURE):
+        rows = capacity(cover, secret, **how)
+    if content is None:
         _print_rates("bits a sample", rows, quality=options.quality)
     else:
         try:
-            rows_of_jpeg = jpeg_capacity(content, secret, quality=options.quality)
+            rows_of_jpeg = jpeg_capacity(content, secret, **how)
         except UnsupportedFileError as error:
             print(f"A .jpg cannot be the output: {error}.")
         else:

@@ -4,7 +4,7 @@ import sys
 import traceback
 import warnings
 
-from stego_lib.cli.environment import environment, print_any_name
+from stego_lib.cli.environment import environment, interruptible, print_any_name
 from stego_lib.cli.messages import explain, with_options
 from stego_lib.cli.parser import build_parser
 
@@ -16,12 +16,14 @@ def main(arguments=None):
         arguments: List of strings; `None` means those of the process. Defaults to `None`.
 
     Returns:
-        Exit code: 0 done, 1 a problem with what was given (2, wrong usage, exits at once).
+        Exit code: 0 done, 1 a problem with what was given, 130 interrupted (2, wrong usage, exits at once).
     """
     print_any_name()
-    options = build_parser().parse_args(arguments)
+    options, unknown = build_parser().parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")  # with the usage of the command
     try:
-        with environment(), warnings.catch_warnings():
+        with environment(), interruptible(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             options.run(options)
     except (Exception, KeyboardInterrupt) as error:
@@ -33,7 +35,7 @@ def main(arguments=None):
         else:
             after_bar = "\n" if isinstance(error, KeyboardInterrupt) and sys.stderr.isatty() else ""
             print(f"{after_bar}stego-lib: {message}", file=sys.stderr)
-        return 1
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 

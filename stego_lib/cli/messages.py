@@ -31,10 +31,10 @@ NAMES = "|".join(OPTIONS)
 VALUE = r"(?P<quote>'?)(?P<value>[\w+-]+(\.\w+)*)(?P=quote)"
 NAMED = re.compile(rf"`(?P<name>{NAMES})`|(?P<open>`|Received: )(?P<given>{NAMES})={VALUE}`?")
 OPTIONAL = {  # what to install for packages that not everybody needs, by their modules
-    "dask": '"stego-lib[many]"',
-    "distributed": '"stego-lib[many]"',
-    "fsspec": '"stego-lib[many]"',
-    "gradio": '"stego-lib[app]"',
+    "dask": "distributed bokeh",
+    "distributed": "distributed bokeh",
+    "fsspec": "distributed bokeh",
+    "gradio": "gradio",
     "imagecodecs": "imagecodecs",
     "sklearn": "scikit-learn",
 }
@@ -84,11 +84,11 @@ def _missing(module):
     package = module.partition(".")[0]
     if package in ("tensorflow", "jax", "torch"):
         return (
-            f"The backend of Keras is {package}, which is not installed: set KERAS_BACKEND=tensorflow, or pip install "
-            "jax and set KERAS_BACKEND=jax."
+            f"The backend of Keras is {package}, which is not installed: set KERAS_BACKEND=tensorflow, or "
+            "python -m pip install jax and set KERAS_BACKEND=jax."
         )
     if package in OPTIONAL:
-        return f"This command needs the package {package}: pip install {OPTIONAL[package]}."
+        return f"This command needs the package {package}: python -m pip install {OPTIONAL[package]}."
     if package == "stego_lib":
         return None
     return (

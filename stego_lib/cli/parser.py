@@ -30,7 +30,8 @@ def build_parser():
     """Builds the parser of all commands.
 
     Returns:
-        `argparse.ArgumentParser`. The namespace that it makes has `run`, a function of the namespace, and `debug`.
+        `argparse.ArgumentParser`. The namespace that it makes has `run`, a function of the namespace, `parser`, that of
+        the command, and `debug`.
     """
     parser = argparse.ArgumentParser(
         prog="stego-lib",
@@ -48,7 +49,7 @@ def build_parser():
         description = description or f"{summary[0].upper()}{summary[1:]}."
         command = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
         command.add_argument("--debug", default=argparse.SUPPRESS, **debug)  # where it is absent, that before counts
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, parser=command)
         return command
 
     add_hiding_commands(add)

@@ -234,12 +234,13 @@ class Codec:
             )
         return np.ascontiguousarray(self.coder.restore(values, stream.index)[0, : stream.height, : stream.width])
 
-    def estimate(self, image, max_bytes):
+    def estimate(self, image, max_bytes, *, jpeg=None):
         """Estimates how good an image will be in so many bytes, without compressing all of a large one.
 
         Args:
             image: uint8 array of shape `(height, width, 3)`.
             max_bytes: List of numbers of bytes.
+            jpeg: As of `encode`. Defaults to `None`.
 
         Returns:
             List of PSNR in dB, higher is better: infinite where the image is known to fit as it is, and NaN where it
@@ -249,16 +250,17 @@ class Codec:
         estimated = expected_psnr(self.coder, image, np.array(max_bytes))
         excellent = EXCELLENT if image.size > SLOW else math.inf
         doubtful = [number for number, quality in zip(max_bytes, estimated, strict=True) if not quality > excellent]
-        if doubtful and (data := lossless(image, max(doubtful))):
+        if doubtful and (data := lossless(image, max(doubtful), jpeg=jpeg)):
             estimated[np.array(max_bytes) >= len(data)] = np.inf
         return estimated.tolist()
 
-    def estimate_bytes(self, image, quality):
+    def estimate_bytes(self, image, quality, *, jpeg=None):
         """Estimates how many bytes an image takes at a quality.
 
         Args:
             image: uint8 array of shape `(height, width, 3)`.
             quality: PSNR in dB, or `float("inf")`.
+            jpeg: As of `encode`. Defaults to `None`.
 
         Returns:
             Number of bytes.
@@ -266,8 +268,8 @@ class Codec:
         image, length = self._checked(image), math.inf
         if math.isfinite(quality):
             length = expected_length(expected_psnr, self.coder, image=image, quality=quality)
-        if quality > EXCELLENT:
-            data = lossless(image, length)
+        if quality > EXCELLENT or jpeg is not None:
+            data = lossless(image, length, jpeg=jpeg)
             length = len(data) if data else min(length, image.size)
         return round(length)
 

@@ -39,7 +39,7 @@ class Capacity(NamedTuple):
     roc_auc: float
 
 
-def capacity(cover, secret=None, *, quality=None):
+def capacity(cover, secret=None, *, quality=None, jpeg=None):
     """Estimates how good cover and secret will be with several rates. Says nothing about what is hidden.
 
     Args:
@@ -47,6 +47,8 @@ def capacity(cover, secret=None, *, quality=None):
         secret: uint8 array of shape `(height, width, 3)`; `None` takes the cover itself for one. Defaults to `None`.
         quality: PSNR in dB at which the secret shall come back, as of `hide`: no more of the cover is changed than that
             takes. Defaults to `None`, the best quality that fits.
+        jpeg: bytes of the JPEG file that the secret was read from, which `hide_file` may hide as it is. Defaults to
+            `None`.
 
     Returns:
         List of `Capacity` for 0.05, 0.1, 0.2 and 0.3 bits a sample, embedded adaptively, and for 1 to 4 bits. The PSNR
@@ -64,7 +66,7 @@ def capacity(cover, secret=None, *, quality=None):
     check_size(secret, cover)
     rates = (*FRACTIONS, *BITS)
     rooms = [stream_capacity(cover, bits) for bits in rates]
-    num_bytes, secret_psnr, embedded = streams_for(secret, rooms, quality=quality)
+    num_bytes, secret_psnr, embedded = streams_for(secret, rooms, quality=quality, jpeg=jpeg)
     full = [quality is None and not math.isinf(psnr) for psnr in secret_psnr]  # as `hide` fills
     changed, cover_psnr = zip(*_effects(cover, embedded, full=full), strict=True)
     areas = [
@@ -78,13 +80,14 @@ def capacity(cover, secret=None, *, quality=None):
     return list(map(Capacity, rates, num_bytes, changed, cover_psnr, secret_psnr, areas))
 
 
-def streams_for(secret, rooms, *, quality):
+def streams_for(secret, rooms, *, quality, jpeg):
     """Estimates what a secret takes where there is more room or less.
 
     Args:
         secret: uint8 array of shape `(height, width, 3)`.
         rooms: List of numbers of bytes that a stream may have.
         quality: As of `capacity`.
+        jpeg: As of `capacity`.
 
     Returns:
         num_bytes: List of numbers of bytes: of the room, or of what the secret takes at that quality.
@@ -92,10 +95,10 @@ def streams_for(secret, rooms, *, quality):
         embedded: List of numbers of bytes that are embedded, header and seal together with what fits.
     """
     if quality is None:
-        num_bytes, secret_psnr = rooms, codec().estimate(secret, rooms)
-        needed = codec().estimate_bytes(secret, math.inf) if math.inf in secret_psnr else math.inf
+        num_bytes, secret_psnr = rooms, codec().estimate(secret, rooms, jpeg=jpeg)
+        needed = codec().estimate_bytes(secret, math.inf, jpeg=jpeg) if math.inf in secret_psnr else math.inf
     else:
-        needed = codec().estimate_bytes(secret, quality)
+        needed = codec().estimate_bytes(secret, quality, jpeg=jpeg)
         num_bytes = [needed] * len(rooms)
         secret_psnr = [quality if needed <= available else math.nan for available in rooms]
     embedded = [HEADER + TAG + min(needed, available) for available in rooms]
@@ -177,9 +180,11 @@ def check_size(secret, cover):
     height, width, _ = cover.shape
     if min(height, width) < SMALLEST:
         raise CapacityError(f"A cover of {width}x{height} pixels is too small: take one of 16x16 pixels or more.")
-    if secret.shape[0] * secret.shape[1] > max_pixels(cover.shape):
+    if (times := secret.shape[0] * secret.shape[1] / max_pixels(cover.shape)) > 1:
+        height, width = (math.floor(size / math.sqrt(times)) for size in secret.shape[:2])
         raise CapacityError(
-            f"The secret has more than {LARGEST} times the pixels of the cover: take {remedy(BITS[-1])}."
+            f"The secret has more than {LARGEST} times the pixels of the cover: make it {width}x{height} pixels or "
+            "smaller, or take a larger cover."
         )
 
 

@@ -44,7 +44,7 @@ def choose(secret, cover, *, bits, quality, jpeg, progress):
         return _reaching(secret, cover, rates=rates, quality=quality, jpeg=jpeg, progress=progress)
     if bits is not None:
         return _fitting(secret, cover, rates=(bits,), jpeg=jpeg, progress=progress)
-    expected, hardly = codec().estimate_bytes(secret, GOOD), highest_rate(HARDLY, cover.size / 3)
+    expected, hardly = codec().estimate_bytes(secret, GOOD, jpeg=jpeg), highest_rate(HARDLY, cover.size / 3)
     if expected <= stream_capacity(cover, hardly):
         # Few bytes bring a smooth photograph back at 38 dB, still blurred: it gets as many as are hardly found.
         choice = _fitting(secret, cover, rates=(hardly,), jpeg=jpeg, progress=progress)
@@ -53,7 +53,7 @@ def choose(secret, cover, *, bits, quality, jpeg, progress):
     if expected <= LONGER * stream_capacity(cover, adaptive.MOST):
         with contextlib.suppress(CapacityError):
             return _reaching(secret, cover, rates=(adaptive.MOST,), quality=GOOD, jpeg=jpeg, progress=progress)
-    expected = codec().estimate(secret, [stream_capacity(cover, number) for number in BITS])
+    expected = codec().estimate(secret, [stream_capacity(cover, number) for number in BITS], jpeg=jpeg)
     rates = [number for number, psnr in zip(BITS, expected, strict=True) if psnr >= GOOD - MARGIN] or [BITS[-1]]
     return _fitting(secret, cover, rates=rates, jpeg=jpeg, progress=progress)
 

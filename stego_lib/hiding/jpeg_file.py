@@ -8,6 +8,7 @@ only if it lacks a symbol.
 import math
 import re
 import struct
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -69,6 +70,20 @@ class JPEGFile(NamedTuple):
     blocks: np.ndarray
     components: list
     trailing: int
+
+
+def read_if_jpeg(path):
+    """Reads a file that may be a JPEG file.
+
+    Args:
+        path: Path.
+
+    Returns:
+        bytes; `None` if it is none.
+    """
+    with Path(path).open("rb") as file:
+        start = file.read(len(JPEG_SIGNATURE))
+        return start + file.read() if start == JPEG_SIGNATURE else None
 
 
 def read_jpeg(content):

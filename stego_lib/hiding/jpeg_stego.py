@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from pathlib import Path
 
 import numpy as np
 
@@ -30,7 +29,7 @@ from stego_lib.hiding.jpeg import (
     extract_header,
     num_nonzero,
 )
-from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE, read_jpeg, write_jpeg
+from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE, read_if_jpeg, read_jpeg, write_jpeg
 from stego_lib.hiding.jpeg_metadata import choose_metadata
 from stego_lib.hiding.outcome import NOT_READ_BACK, AlteredError, Hidden
 from stego_lib.hiding.payload import HEADER, make_payload, open_header
@@ -71,8 +70,8 @@ def hide_in_jpeg(
     _check_bits(bits)
     check_quality(quality)
     check_find_at_most(find_at_most, bits=bits)
-    content = Path(cover_path).read_bytes()
-    if not content.startswith(JPEG_SIGNATURE):
+    content = read_if_jpeg(cover_path)
+    if content is None:
         raise ValueError(
             f"{output_path} would be a JPEG file, and {cover_path} is none: take a JPEG file as the cover, just as the "
             "camera wrote it, or choose an output that ends in .png."
@@ -130,7 +129,7 @@ def _choose(secret, cover, *, bits, quality, hardly, jpeg, report):
 
     room, expected = room_at(MOST if bits is None else min(bits, MOST)), math.inf
     if quality is None and bits is None:
-        expected = codec().estimate_bytes(secret, GOOD)
+        expected = codec().estimate_bytes(secret, GOOD, jpeg=jpeg)
         if expected <= room_at(hardly):  # as of `choose`
             stream, secret_psnr = compress(secret, max_bytes=room_at(hardly), jpeg=jpeg, progress=report)
             if secret_psnr >= GOOD:
@@ -198,13 +197,14 @@ def reveal_from_jpeg(content, passphrase):
     return _extract(file, passphrase)
 
 
-def jpeg_capacity(content, secret=None, *, quality=None):
+def jpeg_capacity(content, secret=None, *, quality=None, jpeg=None):
     """Estimates how good cover and secret will be with several rates.
 
     Args:
         content: bytes of the cover, a JPEG file.
         secret: uint8 array of shape `(height, width, 3)`; `None` takes the cover itself for one. Defaults to `None`.
         quality: PSNR in dB at which the secret shall come back. Defaults to `None`, the best quality that fits.
+        jpeg: As of `capacity`. Defaults to `None`.
 
     Returns:
         List of `Capacity` for 0.05, 0.1, 0.2, 0.4 and 0.6 bits for every AC coefficient that is not 0. The PSNR of
@@ -221,7 +221,7 @@ def jpeg_capacity(content, secret=None, *, quality=None):
     check_size(secret, picture)
     rates = (*RATES, MOST)
     rooms = [max(capacity_bytes(cover, HEADER, rate=rate) - TAG, 0) for rate in rates]
-    num_bytes, secret_psnr, embedded = streams_for(secret, rooms, quality=quality)
+    num_bytes, secret_psnr, embedded = streams_for(secret, rooms, quality=quality, jpeg=jpeg)
     changed, errors = expected_effect(cover, embedded).T
     cover_psnr = [10 * math.log10(255**2 / error) for error in errors]
     coefficients = max(num_nonzero(cover), 1)

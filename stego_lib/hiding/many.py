@@ -40,7 +40,7 @@ def hide_many(
 
     Stego images that exist are left as they are: the same call again finishes an interrupted run. A pair whose process
     is killed, perhaps because memory was short, is hidden again by another one, up to three times. Needs
-    `pip install "stego-lib[many]"`.
+    `pip install distributed bokeh`.
 
     Args:
         pairs: Path of a CSV file with the columns `cover`, `secret` and `output`, in any order and case: paths,

@@ -19,7 +19,7 @@ from stego_lib.hiding.capacity import (
 from stego_lib.hiding.choice import choose
 from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
 from stego_lib.hiding.finding import check_written
-from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
+from stego_lib.hiding.jpeg_file import read_if_jpeg
 from stego_lib.hiding.outcome import Hidden
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload
 from stego_lib.hiding.seal import TAG, encode_passphrase
@@ -117,13 +117,12 @@ def hide_in_samples_of_file(cover_path, secret, *, output_path, keep_metadata, d
         return decode_image(written[0])
 
     cover = read_image(cover_path)
-    with open(cover_path, "rb") as file:
-        if design is None and file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
-            warnings.warn(
-                f"{cover_path} is a JPEG file: what JPEG has done to it gives changes of its samples away, and a large "
-                "file of another kind is noticed. An output that ends in .jpg hides better.",
-                stacklevel=3,
-            )
+    if design is None and read_if_jpeg(cover_path):
+        warnings.warn(
+            f"{cover_path} is a JPEG file: what JPEG did to it gives changes of its samples away, and a large file "
+            "of another kind is noticed. An output that ends in .jpg hides better.",
+            stacklevel=3,
+        )
     cover = cover if fit is None else resized(cover, fit)
     hidden = hide_in_samples(cover, secret, design=design, write=write, **how)
     return written[0], hidden

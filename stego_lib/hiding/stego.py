@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stego_lib.hiding.capacity import codec, max_pixels
 from stego_lib.hiding.finding import find
-from stego_lib.hiding.jpeg_file import JPEG_SIGNATURE
+from stego_lib.hiding.jpeg_file import read_if_jpeg
 from stego_lib.hiding.jpeg_stego import hide_in_jpeg, reveal_from_jpeg
 from stego_lib.hiding.outcome import Extracted, Revealed
 from stego_lib.hiding.samples import hide_in_samples, hide_in_samples_of_file
@@ -175,7 +175,7 @@ def hide_file(
     check_files(output_path, cover_path, secret_path, overwrite=overwrite, suffixes=LOSSLESS_SUFFIXES + JPEG_SUFFIXES)
     encode_passphrase(passphrase)
     design = make_design(survive, cover_quality=cover_quality, shrink=shrink, fit=fit, bits=bits)
-    secret, content = read_image(secret_path), Path(secret_path).read_bytes()
+    secret = read_image(secret_path)
     how = {
         "output_path": output_path,
         "passphrase": passphrase,
@@ -183,7 +183,7 @@ def hide_file(
         "quality": quality,
         "find_at_most": find_at_most,
         "keep_metadata": keep_metadata,
-        "jpeg": content if content.startswith(JPEG_SIGNATURE) else None,
+        "jpeg": read_if_jpeg(secret_path),
         "progress": progress,
     }
     if design is None and Path(output_path).suffix.lower() in JPEG_SUFFIXES:
