@@ -40,6 +40,7 @@ from stego_lib.threads import map_chunks
 QUALITIES = range(30, 96)  # of designs
 USUAL = (75, 50, 85)  # that are looked for first
 ROUNDS = 4  # of embedding, against rounding and clipping
+UNDITHERED = 100  # level; where fewer carry, most values change by less than a half, and rounding would undo that
 INSIDE = 1  # values that the last round keeps away from 0 and 255, so that less is clipped later
 NEAR = 2  # values from 0 and 255: a pixel so near to them may have been clipped
 GROUPS = (1e-6, 1 / 8, 1 / 2)  # of blocks, by the part of such pixels
@@ -115,16 +116,19 @@ def embed(cover, header, body, *, quality, level, seed):
     steps = quantization_tables(quality).astype("float32").reshape(3, 64)
     stego = cover.copy()
 
+    strength = max(0, 1 - level / UNDITHERED)
+
     def embed_strip(rows):
+        dither = strength * (np.random.default_rng([rows.start, *seed]).random(stego[rows].shape, "float32") - 0.5)
         blocks = [plane[rows.start * len(plane) // height : rows.stop * len(plane) // height] for plane in planes]
-        _embed(stego[rows], blocks, steps, generator=np.random.default_rng([rows.start, *seed]))
+        _embed(stego[rows], blocks, steps, dither=dither)
 
     height = cover.shape[0] // SIDE * SIDE
     map_chunks(embed_strip, height, chunk=STRIP)
     return stego
 
 
-def _embed(pixels, planes, steps, *, generator):
+def _embed(pixels, planes, steps, *, dither):
     """Moves the coefficients of a strip to their marks, several times: clipping moves them away again."""
     changed = pixels.astype("float32")
     for _ in range(ROUNDS):
@@ -135,9 +139,7 @@ def _embed(pixels, planes, steps, *, generator):
         np.clip(changed, INSIDE, 255 - INSIDE, out=changed)
     # Columns beyond the last whole block have only been clipped, and are put back.
     changed[:, pixels.shape[1] // SIDE * SIDE :] = pixels[:, pixels.shape[1] // SIDE * SIDE :]
-    # Where few coefficients carry, most values change by less than a half: rounding to the nearest would undo that.
-    changed += generator.random(changed.shape, "float32") - 0.5
-    pixels[:] = np.rint(changed)
+    pixels[:] = np.rint(changed + dither)
 
 
 @compiled

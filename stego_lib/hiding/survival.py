@@ -33,7 +33,8 @@ MANY = 0.025  # where there are several, all of which have to be corrected
 LEAST = 64  # bytes; the smallest streams are about as long
 TRIALS = 5  # of hiding what did not survive
 EASIER = 0.03  # bits a coefficient more than the hardest change leaves: nothing that large covers must be tried with
-SMALLER = 0.95  # part of the bytes that the next trial gets
+SMALLER = 0.95  # part of the bytes that the next trial gets,
+HIGHER = 0.05  # and the part by which more coefficients carry them, times the square of the number of the trial
 FINENESS = 2**-0.25  # of the sizes that a secret is reduced to
 SMALLEST = 16  # pixels of its shorter side
 
@@ -109,7 +110,8 @@ def hide_surviving(cover, secret, *, passphrase, design, quality, jpeg, write, p
             how = {"quality": quality, "jpeg": jpeg if smaller is secret else None}
             stream, secret_psnr = _compressed(smaller, limit - overhead, **how, progress=progress.between(0.2, 0.5))
             content = pack(stream)
-        level = min(int(np.searchsorted(room, len(content))) + trial, len(room) - 1)
+        level = math.ceil(np.searchsorted(room, len(content)) * (1 + HIGHER * trial**2))
+        level = min(level, len(room) - 1)
         payload = make_payload(content, passphrase, bits=level, design=design.quality)
         setting = {"level": level, "quality": design.quality}
         stego = write(robust.embed(cover, payload.header, payload.body, **setting, seed=payload.seed))
