@@ -144,9 +144,15 @@ def test_more_room_for_a_worse_cover():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("survive", [50, 75, 85])
-@pytest.mark.parametrize("cover", [COVER, skimage.data.chelsea()[:256, :256], skimage.data.rocket()[:256, 200:456]])
-def test_small_secrets_survive_and_change_little(cover, survive):
+@pytest.mark.parametrize(
+    ("survive", "cover"),
+    [
+        (50, COVER),
+        (75, skimage.data.chelsea()[:256, :256]),
+        (85, skimage.data.rocket()[:256, 200:456]),
+    ],
+)
+def test_small_secrets_survive_and_change_little(survive, cover):
     hidden = hide(cover, SECRET[:20, :30], survive=survive, quality=30, details=True)
     assert hidden.cover_psnr > 39.5
     for change in channels(survive):
