@@ -120,8 +120,8 @@ def hide_surviving(cover, secret, *, passphrase, design, quality, jpeg, write, p
         room = room * SMALLER
     else:
         raise CapacityError(
-            f"What is hidden in this cover does not survive JPEG of quality {design.quality}, after {TRIALS} trials: take "
-            "another cover, a lower `cover_quality`, or a smaller secret."
+            f"What is hidden in this cover does not survive JPEG of quality {design.quality}, after {TRIALS} trials: "
+            "take another cover, a lower `cover_quality`, or a smaller secret."
         )
     check_written(stego, passphrase, stream)
     if secret_psnr < POOR and quality is None and not design.shrink:
