@@ -83,7 +83,7 @@ def test_after_an_interruption_it_is_known_whose_the_files_are(evaluate, results
 
     with monkeypatch.context() as patch:
         patch.setattr(images, "write_file", interrupted)
-        assert evaluate(2)[0] == 1
+        assert evaluate(2)[0] == 130
     assert "gallery.png" in json.loads((results / MANIFEST).read_text())["stego-lib evaluate"]
     assert not (results / "gallery.png").exists()
     assert evaluate(1)[0] == 0
