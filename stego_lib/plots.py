@@ -58,7 +58,7 @@ def gallery(covers, secrets, *, stego, revealed, gain=10):
         A `matplotlib.figure.Figure`.
     """
     height = min(max(image.shape[0] / image.shape[1] for image in (*covers, *secrets)), 2)
-    figure = Figure(figsize=(14, (14 / 6 * height + 0.7) * len(covers)), layout="constrained")
+    figure = Figure(figsize=(14, (14 / 6 * height + 0.4) * len(covers) + 0.2), layout="constrained")
     rows = figure.subplots(len(covers), 6, squeeze=False)
     for axes, *images in zip(rows, covers, secrets, stego, revealed, strict=True):
         cover, secret, hidden, shown = map(to_uint8, images)

@@ -159,6 +159,7 @@ def test_pixels_that_can_change_in_one_direction_only_are_half_as_much_room():
     assert capacity_bytes(cover, 38) < 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [64, 96, 256])
 @pytest.mark.parametrize(
     ("colour", "part"), [((0, 0, 0), 1), ((255, 0, 7), 0.5), ((255, 0, 7), 0.7), ((255, 0, 7), 0.9)]

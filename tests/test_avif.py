@@ -63,6 +63,7 @@ def test_the_next_quality_would_not_fit():
     assert avif_file(IMAGE, 3200, psnr=psnr(short), shortest=False)
 
 
+@pytest.mark.slow
 def test_the_shortest_of_some_qualities_reaches_what_is_wanted():
     for wanted in 28.0, 33.0, 38.0:
         short = avif_file(IMAGE, 20000, psnr=wanted, shortest=True)

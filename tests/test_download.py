@@ -136,6 +136,7 @@ def test_when_kaggle_refuses_the_authors_archives_are_used(kaggle, tmp_path, err
     assert find_div2k(folder) == folder
 
 
+@pytest.mark.slow
 def test_a_download_from_kaggle_that_breaks_off_goes_on(kaggle, tmp_path):
     archive = zip_of(**{f"{name[:-4]}/{index}.png": photograph(index) for name in ARCHIVES for index in range(20)})
     kaggle.files, kaggle.break_after = {DATASET: archive}, 2_500_000

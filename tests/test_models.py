@@ -111,6 +111,7 @@ def test_every_weight_gets_a_gradient(embedding, pairs, eager):
     assert unchanged == []
 
 
+@pytest.mark.slow
 def test_a_saved_model_loads_without_custom_objects(autoencoder, pairs, tmp_path):
     path = tmp_path / "autoencoder.keras"
     autoencoder.save(path)

@@ -16,6 +16,7 @@ def generator():
     return np.random.default_rng(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.25, 0.05])
 def test_simulated_changes_are_as_many_and_as_dear_as_those_of_the_code(rate):
     cover = skimage.data.coffee()[100:356, 100:484]  # so large that what is drawn is near what is probable

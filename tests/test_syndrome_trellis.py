@@ -103,6 +103,7 @@ def test_no_sample_leaves_the_range_of_its_type(dtype):
     assert extract_ternary(stego, len(message), seed=SEED) == message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("rate", [0.05, 0.1, 0.25, 0.5])
 def test_changes_cost_hardly_more_than_the_best_of_all_codes_would_take(profile, rate):
@@ -114,6 +115,7 @@ def test_changes_cost_hardly_more_than_the_best_of_all_codes_would_take(profile,
     assert least <= paid < 1.25 * least
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("rate", [0.1, 0.2, 0.5])
 def test_samples_carry_nearly_what_the_best_of_all_codes_would_for_the_same_cost(profile, rate):
