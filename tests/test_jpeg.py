@@ -320,6 +320,17 @@ def test_a_secret_comes_back_from_a_jpeg_file_with_its_passphrase_alone(folder):
 
 
 @pytest.mark.slow
+def test_a_smooth_secret_gets_what_is_hardly_found(folder):
+    Image.fromarray(cv2.GaussianBlur(SECRET, (0, 0), 6)).save(folder / "smooth.png")
+    least, usual = (
+        hide_file(folder / "cover.jpg", folder / "smooth.png", folder / name, **how)
+        for name, how in (("least.jpg", {"quality": 38.0}), ("usual.jpg", {}))
+    )
+    assert usual.secret_psnr > least.secret_psnr + 1
+    assert least.roc_auc <= usual.roc_auc < 0.551
+
+
+@pytest.mark.slow
 def test_bits_and_quality_say_how_much_is_embedded(folder):
     few, more = (hide_in(folder, f"{bits}.jpg", bits=bits) for bits in (0.2, 0.5))
     assert few.bits <= 0.2

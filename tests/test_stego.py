@@ -3,6 +3,7 @@ import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import skimage.data
@@ -75,6 +76,14 @@ def test_where_more_is_needed_the_fewest_bits_that_are_enough_are_filled(cover, 
     fewer = hide(cover[:96, :96], secret, bits=larger.bits - 1, details=True)
     assert fewer.secret_psnr < 38
     np.testing.assert_array_equal(reveal(larger.stego), reveal(hide(cover[:96, :96], secret, bits=larger.bits)))
+
+
+def test_a_smooth_secret_gets_what_is_hardly_found(cover, secret):
+    smooth = cv2.GaussianBlur(secret, (0, 0), 6)
+    least, usual = hide(cover, smooth, quality=38, details=True), hide(cover, smooth, details=True)
+    assert least.secret_psnr < 39
+    assert usual.secret_psnr > least.secret_psnr + 2
+    assert least.roc_auc < usual.roc_auc < 0.551
 
 
 def test_a_quality_changes_no_more_than_it_takes(cover, secret):
