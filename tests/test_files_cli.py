@@ -90,7 +90,8 @@ def run(folder, *arguments, environment=None, **options):
 HIDE = ["hide", "cover.png", "secret.png", "-o", "new.png"]
 REVEAL = ["reveal", "stego.png", "-o", "new.png"]
 NO_IMAGE = "cannot be read: it"
-NOTHING = ", or the image was changed after the secret was hidden. If a joint autoencoder made the image"
+NOTHING = ", or the passphrase is wrong, or the image was changed after the secret was hidden. If a joint autoencoder"
+UNGIVEN = NOTHING.replace("the passphrase is wrong", "it needs a passphrase (--ask-passphrase)")
 PROBLEMS = {
     "cover missing": ("hide none.png secret.png -o new.png", "There is no file none.png"),
     "secret missing": ("hide cover.png none.png -o new.png", "There is no file none.png"),
@@ -148,11 +149,11 @@ PROBLEMS = {
     "stego truncated": ("reveal truncated.png -o new.png", NO_IMAGE),
     "stego folder": ("reveal folder.png -o new.png", "folder.png is a folder"),
     "stego float": ("reveal float.tif -o new.png", NO_IMAGE),
-    "no passphrase where there is one": ("reveal stego.png -o new.png", NOTHING),
+    "no passphrase where there is one": ("reveal stego.png -o new.png", UNGIVEN),
     "wrong passphrase": ("reveal stego.png -o new.png --passphrase-file wrong.txt", NOTHING),
     "passphrase where there is none": ("reveal open.png -o new.png --passphrase-file right.txt", NOTHING),
-    "plain photograph": ("reveal cover.png -o new.png", NOTHING),
-    "one pixel": ("reveal pixel.png -o new.png", NOTHING),
+    "plain photograph": ("reveal cover.png -o new.png", UNGIVEN),
+    "one pixel": ("reveal pixel.png -o new.png", UNGIVEN),
     "stego after jpeg": ("reveal stego.jpg -o new.png --passphrase-file right.txt", NOTHING),
     "stego cropped": ("reveal cropped.png -o new.png --passphrase-file right.txt", NOTHING),
     "stego resized": ("reveal resized.png -o new.png --passphrase-file right.txt", NOTHING),

@@ -133,7 +133,7 @@ def test_small_covers_have_room_for_a_thumbnail_or_none():
     assert robust_capacity(COVER[:64, :64], Design(75, 34.0, False))[0][-1] < 150
     room, hardest = robust_capacity(COVER[:128, :128], DESIGN)
     assert {len(changes) for changes in hardest} == {len(channels(75))}
-    assert 200 < room[-1] < 128 * 128 * len(room) / 256 / 8
+    assert 200 < room[-1] < 128 * 128 * (len(room) - 1) / 256 / 8
     assert (np.diff(room) >= 0).all()
 
 

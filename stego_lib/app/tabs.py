@@ -151,11 +151,12 @@ def capacity_tab(gr, files):
     def estimate(cover, secret):
         _need(gr, ("a cover", cover))
         with _told(gr, cover, secret):
-            picture, jpeg = read_image(secret or cover), read_if_jpeg(secret or cover)
-            rows = [("PNG", row) for row in capacity(read_image(cover), picture, jpeg=jpeg)]
-            if content := read_if_jpeg(cover):
+            shown, content = read_image(cover), read_if_jpeg(cover)
+            hidden, jpeg = (read_image(secret), read_if_jpeg(secret)) if secret else (shown, content)
+            rows = [("PNG", row) for row in capacity(shown, hidden, jpeg=jpeg)]
+            if content:
                 try:
-                    rows = [("JPEG", row) for row in jpeg_capacity(content, picture, jpeg=jpeg)] + rows
+                    rows = [("JPEG", row) for row in jpeg_capacity(content, hidden, jpeg=jpeg)] + rows
                 except UnsupportedFileError as error:
                     gr.Warning(f"A JPEG cannot be the stego image: {error}.")
         return [_cells(name, row) for name, row in rows]

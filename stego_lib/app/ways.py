@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from stego_lib.hiding.detectability import HARDLY
-from stego_lib.hiding.jpeg_file import read_if_jpeg
+from stego_lib.hiding.jpeg_file import is_jpeg
 from stego_lib.hiding.services import surviving_options
 
 BALANCED = "Balanced: a good copy of the secret, and as few changes as that takes"
@@ -74,7 +74,7 @@ def suffix(way, kind, cover):
     """
     if kind == PNG or way in (BEST, EXACT):  # of which coefficients have no room for
         return ".png"
-    return ".jpg" if read_if_jpeg(cover) or way == SURVIVING else ".png"
+    return ".jpg" if is_jpeg(cover) or way == SURVIVING else ".png"
 
 
 def in_page_words(text, paths=()):

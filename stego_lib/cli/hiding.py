@@ -165,8 +165,10 @@ def run_capacity(options):
     from stego_lib.images import UnsupportedFileError, read_image
 
     cover, content = read_image(options.cover), read_if_jpeg(options.cover)
-    secret_path = options.secret or options.cover
-    secret, how = read_image(secret_path), {"quality": options.quality, "jpeg": read_if_jpeg(secret_path)}
+    secret, jpeg = cover, content
+    if options.secret:
+        secret, jpeg = read_image(options.secret), read_if_jpeg(options.secret)
+    how = {"quality": options.quality, "jpeg": jpeg}
     with loading():
         rows = capacity(cover, secret, **how)
     if content is None:

@@ -72,6 +72,19 @@ class JPEGFile(NamedTuple):
     trailing: int
 
 
+def is_jpeg(path):
+    """Tells whether a file is a JPEG file, by how it begins.
+
+    Args:
+        path: Path.
+
+    Returns:
+        Boolean.
+    """
+    with Path(path).open("rb") as file:
+        return file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE
+
+
 def read_if_jpeg(path):
     """Reads a file that may be a JPEG file.
 
@@ -81,9 +94,7 @@ def read_if_jpeg(path):
     Returns:
         bytes; `None` if it is none.
     """
-    with Path(path).open("rb") as file:
-        start = file.read(len(JPEG_SIGNATURE))
-        return start + file.read() if start == JPEG_SIGNATURE else None
+    return Path(path).read_bytes() if is_jpeg(path) else None
 
 
 def read_jpeg(content):

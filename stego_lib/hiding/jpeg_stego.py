@@ -17,7 +17,7 @@ from stego_lib.hiding.capacity import (
     codec,
     streams_for,
 )
-from stego_lib.hiding.choice import LONGER, compress
+from stego_lib.hiding.choice import LONGER, compress, compress_better
 from stego_lib.hiding.detectability import HARDLY, area_under_roc, highest_rate
 from stego_lib.hiding.jpeg import (
     MOST,
@@ -130,10 +130,8 @@ def _choose(secret, cover, *, bits, quality, hardly, jpeg, report):
     room, expected = room_at(MOST if bits is None else min(bits, MOST)), math.inf
     if quality is None and bits is None:
         expected = codec().estimate_bytes(secret, GOOD, jpeg=jpeg)
-        if expected <= room_at(hardly):  # as of `choose`
-            stream, secret_psnr = compress(secret, max_bytes=room_at(hardly), jpeg=jpeg, progress=report)
-            if secret_psnr >= GOOD:
-                return stream, secret_psnr
+        if better := compress_better(secret, room_at(hardly), expected=expected, jpeg=jpeg, progress=report):
+            return better
     if quality is not None or expected <= LONGER * room:
         stream, secret_psnr = compress(secret, quality=quality or GOOD, jpeg=jpeg, progress=report)
         if len(stream) <= room:

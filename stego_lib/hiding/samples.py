@@ -19,7 +19,7 @@ from stego_lib.hiding.capacity import (
 from stego_lib.hiding.choice import choose
 from stego_lib.hiding.detectability import area_under_roc, highest_rate, pixels_needed
 from stego_lib.hiding.finding import check_written
-from stego_lib.hiding.jpeg_file import read_if_jpeg
+from stego_lib.hiding.jpeg_file import is_jpeg
 from stego_lib.hiding.outcome import Hidden
 from stego_lib.hiding.payload import ADAPTIVE, HEADER, make_payload
 from stego_lib.hiding.seal import TAG, encode_passphrase
@@ -117,7 +117,7 @@ def hide_in_samples_of_file(cover_path, secret, *, output_path, keep_metadata, d
         return decode_image(written[0])
 
     cover = read_image(cover_path)
-    if design is None and read_if_jpeg(cover_path):
+    if design is None and is_jpeg(cover_path):
         warnings.warn(
             f"{cover_path} is a JPEG file: what JPEG did to it gives changes of its samples away, and a large file "
             "of another kind is noticed. An output that ends in .jpg hides better.",

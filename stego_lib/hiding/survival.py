@@ -1,6 +1,7 @@
 """Hiding so that it survives: how much fits into a cover, and whether what is hidden comes through."""
 
 import functools
+import itertools
 import math
 import os
 import warnings
@@ -151,15 +152,17 @@ def robust_capacity(cover, design, *, write=np.copy, progress=None):
     """
     sample = _sample(cover)
     highest, stego, body, seed = _tried(sample, design, write=write)
+    size = carriers.capacity_bits(sample.shape, HEADER, level=highest)
+    signs = 1 - 2.0 * encode(np.unpackbits(np.frombuffer(body, "uint8")), size)
     how = {"quality": design.quality, "level": highest, "seed": seed}
     changes, rates = channels(design.quality), []
     for change in changes:
-        rates.append(_information(change(stego), body, **how))
+        rates.append(_information(change(stego), signs, **how))
         if progress:
             progress(len(rates) / len(changes))
-    rate, levels = np.min(rates, axis=0), np.arange(highest + 1)
-    easy = np.array(rates) > rate + EASIER if sample is not cover else np.zeros((len(changes), highest + 1), bool)
-    size = np.array([carriers.capacity_bits(cover.shape, HEADER, level=level) for level in levels])
+    rate = np.min(rates, axis=0)
+    hard = np.array(rates) <= rate + (math.inf if sample is cover else EASIER)
+    size = np.array([carriers.capacity_bits(cover.shape, HEADER, level=level) for level in range(highest + 1)])
     rate -= LOSS + SHORT / np.sqrt(np.clip(size, 1, LONGEST)) + NOISY * (1 - rate) + MANY * (size > LONGEST)
     num_bytes = np.minimum(np.floor(rate * size / 8) - TAG, 2**LENGTH_BITS - TAG - 1)
     if num_bytes.max() < LEAST:
@@ -167,8 +170,7 @@ def robust_capacity(cover, design, *, write=np.copy, progress=None):
             f"This cover has hardly any room at `cover_quality={design.cover_quality}`: take a lower one, or a larger "
             "cover, or one with less black, white and pure colours."
         )
-    hardest = [[change for change, left_out in zip(changes, column, strict=True) if not left_out] for column in easy.T]
-    return np.maximum.accumulate(num_bytes), hardest
+    return np.maximum.accumulate(num_bytes), [list(itertools.compress(changes, column)) for column in hard.T]
 
 
 def _sample(cover):
@@ -203,17 +205,16 @@ def _tried(cover, design, *, write):
     )
 
 
-def _information(image, body, *, quality, level, seed):
+def _information(image, signs, *, quality, level, seed):
     """How many bits a coefficient tells on the average, for every level up to this, by the best soft values."""
     received, how = robust.Received(image), {"quality": quality, "level": level, "seed": seed}
     kinds = carriers.body_places(image.shape, HEADER, **how)[1]
-    signs = 1 - 2.0 * encode(np.unpackbits(np.frombuffer(body, "uint8")), len(kinds))
     told, number = np.zeros(level + 1), np.bincount(kinds).cumsum()
+    used = np.arange(level + 1) * number[-1] / level
     for distrust in robust.DISTRUST:
         soft = robust.body_soft_values(received, HEADER, **how, distrust=distrust)
         bits = np.bincount(kinds, 1 - np.logaddexp(0, -signs * soft) / math.log(2)).cumsum()
-        carriers_used = np.arange(level + 1) * number[-1] / level
-        told = np.maximum(told, np.interp(carriers_used, [0, *number], [0, *bits]) / np.maximum(carriers_used, 1))
+        told = np.maximum(told, np.interp(used, [0, *number], [0, *bits]) / np.maximum(used, 1))
     return told
 
 

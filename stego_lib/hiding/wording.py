@@ -2,7 +2,6 @@
 
 import math
 
-AIM = 0.55  # area under the ROC curve, for which a remedy is proposed
 DECIBELS = 4  # of a secret that twice the bytes are worth, about, at the rates of adaptive embedding
 
 
@@ -74,27 +73,27 @@ def how_easily_found(hidden, *, is_jpeg=False):
         String, in which arguments stand in backticks.
     """
     from stego_lib.hiding.capacity import POOR  # imports what the command line starts without
-    from stego_lib.hiding.detectability import area_in_words, highest_rate, pixels_needed
+    from stego_lib.hiding.detectability import HARDLY, area_in_words, highest_rate, pixels_needed
     from stego_lib.hiding.payload import HEADER
     from stego_lib.hiding.seal import TAG
 
     words = area_in_words(hidden.roc_auc)
-    if hidden.roc_auc < AIM:
+    if hidden.roc_auc < HARDLY:
         return words
     num_bytes, pixels = hidden.num_bytes + HEADER + TAG, hidden.stego.size // 3
     if is_jpeg:
-        fewer = hidden.bits / highest_rate(AIM, pixels, embedding="jpeg")
+        fewer = hidden.bits / highest_rate(HARDLY, pixels, embedding="jpeg")
         larger = fewer**2  # by the square root law
     else:
-        larger = pixels_needed(AIM, num_bytes) / pixels
-        fewer = 8 * num_bytes / hidden.stego.size / highest_rate(AIM, pixels)
+        larger = pixels_needed(HARDLY, num_bytes) / pixels
+        fewer = 8 * num_bytes / hidden.stego.size / highest_rate(HARDLY, pixels)
     remedy = (
         f"A cover of {larger:.{0 if larger > 10 else 1}f} times the pixels" if larger > 1 else "A fraction as `bits`"
     )
     quality = hidden.secret_psnr - DECIBELS * math.log2(fewer)
     if POOR <= quality < hidden.secret_psnr < math.inf:
         remedy += f" or `quality={quality:.0f}`"
-    return f"{words} {remedy} would make that {AIM}."
+    return f"{words} {remedy} would make that {HARDLY}."
 
 
 def describe_revealed(revealed):
