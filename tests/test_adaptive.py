@@ -1,3 +1,4 @@
+import itertools
 import os
 
 import numpy as np
@@ -7,20 +8,19 @@ from conftest import check_progress
 from scipy.ndimage import convolve, uniform_filter
 from scipy.stats import binomtest, chisquare
 
-from stego_lib.hiding import syndrome_trellis
-from stego_lib.hiding.adaptive import (
-    MOST,
-    capacity_bytes,
-    embed,
-    expected_effect,
-    extract_body,
-    extract_header,
-    hill_costs,
-    longest_body,
-)
+from stego_lib.hiding import pixel_costs, syndrome_trellis
+from stego_lib.hiding.adaptive import MOST, Embedding, capacity_bytes, extract_body, extract_header, longest_body
+from stego_lib.hiding.pixel_costs import ORDER, cost_terms, costs_of_channel, expected_changes
 from stego_lib.hiding.syndrome_trellis import embed_ternary
 
 HEADER, SEED = bytes(range(38)), bytes(range(32))
+
+
+def embed(cover, body, *, seed=SEED, progress=None):
+    """The stego image, and how the body is divided."""
+    embedding = Embedding(cover)
+    shares = embedding.shares(len(HEADER) + len(body))
+    return embedding.embed(HEADER, body, seed=seed, shares=shares, progress=progress), shares
 
 
 def photograph(height=64, width=96):
@@ -34,6 +34,7 @@ COVERS = {
     "black": np.zeros((31, 40, 3), "uint8"),
     "white": np.full((31, 40, 3), 255, "uint8"),
     "flat": np.full((31, 40, 3), 77, "uint8"),
+    "grey": photograph()[..., :1].repeat(3, -1),
     "noise": np.random.default_rng(0).integers(0, 256, (40, 40, 3), "uint8"),
 }
 
@@ -43,20 +44,26 @@ COVERS = {
 def test_what_is_embedded_is_extracted_and_no_sample_changes_by_more_than_one(name, part):
     cover = COVERS[name]
     body = os.urandom(max(0, int(part * capacity_bytes(cover, len(HEADER)))))
-    stego = embed(cover, HEADER, body, seed=SEED)
+    stego, shares = embed(cover, body)
     assert stego.shape == cover.shape
     assert stego.dtype == np.uint8
-    change = stego.astype(int) - cover
-    assert np.abs(change).max() == 1
-    np.testing.assert_array_equal(change, change[..., :1].repeat(3, 2))
+    assert np.abs(stego.astype(int) - cover).max() == 1
     assert extract_header(stego, len(HEADER)) == HEADER
-    assert extract_body(stego, len(HEADER), len(body), seed=SEED) == body
+    assert extract_body(stego, len(HEADER), len(body), seed=SEED, shares=shares) == body
+
+
+@pytest.mark.parametrize("shares", [0, 15, 0xF0, 0x51, 255])
+def test_a_body_may_be_divided_in_every_way(shares):
+    body = os.urandom(300)
+    stego = Embedding(photograph()).embed(HEADER, body, seed=SEED, shares=shares)
+    assert extract_body(stego, len(HEADER), len(body), seed=SEED, shares=shares) == body
+    assert extract_body(stego, len(HEADER), len(body), seed=SEED, shares=shares ^ 0x70) != body
 
 
 def test_another_seed_extracts_something_else():
     body = os.urandom(100)
-    stego = embed(photograph(), HEADER, body, seed=SEED)
-    extracted = np.frombuffer(extract_body(stego, len(HEADER), len(body), seed=bytes(32)), "uint8")
+    stego, shares = embed(photograph(), body)
+    extracted = np.frombuffer(extract_body(stego, len(HEADER), len(body), seed=bytes(32), shares=shares), "uint8")
     wrong = np.unpackbits(extracted ^ np.frombuffer(body, "uint8"))
     assert binomtest(int(wrong.sum()), wrong.size).pvalue > 1e-6
 
@@ -64,33 +71,23 @@ def test_another_seed_extracts_something_else():
 def test_header_and_body_are_read_the_same_way_for_ever():
     stego = (np.arange(60 * 90 * 3) * 2654435761 >> 24 & 255).astype("uint8").reshape(60, 90, 3)
     assert extract_header(stego, 38).hex() == (
-        "c3e1550980600ad51470c40ddfaabef6bb599179222b73188dd5a033a9ecd6765d379c8fb8b0"
+        "697e4ff53abfcbcbc406d3509b9609bcff136e451271ca7a3c15dc88f861096fe4faf4580f6d"
     )
-    assert extract_body(stego, 38, 40, seed=SEED).hex() == (
-        "f371b88df4e8e0d2c5dfe71d0b52449a0930ca8c94da9628c2e487d99f199fd6dc52a361607e426b"
+    assert extract_body(stego, 38, 40, seed=SEED, shares=0x97).hex() == (
+        "9cfcd34ee9193b78d127cdc3b6b013eb75b5cd6287a62e82af952c62ded9c54edb96ee5b1624be2f"
     )
-
-
-def test_costs_are_those_of_hill():
-    cover = photograph()
-    high_pass = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]) / 4
-    expected = np.empty(cover.shape)
-    for channel in range(3):
-        residual = np.abs(convolve(cover[..., channel].astype(float), high_pass))
-        expected[..., channel] = uniform_filter(1 / np.maximum(uniform_filter(residual, 3), 1e-6), 15)
-    np.testing.assert_allclose(hill_costs(cover), expected, rtol=1e-3)
 
 
 def test_changes_lie_where_the_photograph_is_busy():
     cover = photograph().copy()
     cover[:, :48] = cover[:, :48] // 64 + 100  # large smooth areas
-    changed = embed(cover, HEADER, os.urandom(cover.size // 240), seed=SEED) != cover
+    changed = embed(cover, os.urandom(cover.size // 240))[0] != cover
     assert changed[:, 56:].mean() > 10 * changed[:, :40].mean()
 
 
 def test_neighbours_change_in_the_same_direction():
     cover = photograph(200, 240)
-    change = embed(cover, HEADER, os.urandom(cover.size // 40), seed=SEED)[..., 1].astype(int) - cover[..., 1]
+    change = embed(cover, os.urandom(cover.size // 40))[0][..., 1].astype(int) - cover[..., 1]
     for first, second in ((change[:, :-1], change[:, 1:]), (change[:-1], change[1:])):
         both = (first != 0) & (second != 0)
         assert (first == second)[both].mean() > 0.6
@@ -105,27 +102,91 @@ def test_neighbours_change_in_the_same_direction():
 def test_as_much_changes_as_is_expected(rate):
     cover = photograph(160, 200)
     length = int(rate * cover.size / 8)
-    stego = embed(cover, HEADER, os.urandom(length - len(HEADER)), seed=SEED)
-    [[changed, cost]] = expected_effect(cover, [length])
+    stego, _ = embed(cover, os.urandom(length - len(HEADER)))
+    embedding = Embedding(cover)
+    [[changed, cost]] = embedding.expected_effect([length])
     assert changed == pytest.approx((stego != cover).mean(), rel=0.12)
-    assert cost == pytest.approx(hill_costs(cover)[stego != cover].sum(), rel=0.12)
+    changes = (stego - cover).view("int8").reshape(-1, 3)
+    assert cost == pytest.approx(costs(embedding.terms, changes).sum(), rel=0.12)
 
 
-def test_pixels_that_can_change_neither_way_are_left_alone():
+def costs(terms, changes):
+    first, second, third = changes[:, ORDER].astype(float).T
+    of_pairs = (first - second) ** 2, (first - third) ** 2, (second - third) ** 2
+    return sum(terms[:, i] * part for i, part in enumerate((first**2, second**2, third**2, *of_pairs)))
+
+
+def test_costs_are_those_of_the_inverse_covariance():
+    cover = photograph(40, 50)
+    high_pass = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]) / 4
+    noise = np.stack([convolve(cover[..., channel].astype(float), high_pass) for channel in range(3)], -1)
+    covariance = uniform_filter(noise[..., :, None] * noise[..., None, :], (3, 3, 1, 1)) + 0.5 * np.eye(3)
+    inverse = uniform_filter(np.linalg.inv(covariance), (15, 15, 1, 1)).reshape(-1, 3, 3)
+    for change in itertools.product((-1, 0, 1), repeat=3):
+        expected = np.einsum("i,pij,j->p", change, inverse, change)
+        np.testing.assert_allclose(costs(cost_terms(cover), np.tile(change, (2000, 1))), expected, rtol=1e-3)
+
+
+def test_costs_in_strips_are_those_of_the_whole(monkeypatch):
+    cover = photograph(70, 50)
+    whole = cost_terms(cover)
+    monkeypatch.setattr(pixel_costs, "STRIP", 50 * 17)
+    np.testing.assert_allclose(cost_terms(cover), whole, rtol=1e-4, atol=1e-6)
+
+
+def test_what_a_change_costs_counts_what_is_settled_and_what_is_likely_to_follow():
+    cover = photograph(30, 40).reshape(-1, 3).copy()
+    cover[:40] = 0, 255, 255
+    terms, temperature = cost_terms(cover.reshape(30, 40, 3)), 0.3
+    together = np.array(list(itertools.product((-1, 0, 1), repeat=3)))  # greens, reds, blues
+    in_colours = together[:, np.argsort(ORDER)]
+    paid = np.array([costs(terms, np.tile(change, (1200, 1))) for change in in_colours])
+    possible = [((cover + change >= 0) & (cover + change <= 255)).all(1) for change in in_colours]
+    probabilities = np.exp(-paid / temperature) * possible
+    probabilities /= probabilities.sum(0)
+    for change, may_be in zip(together, possible, strict=True):
+        changes, conditional = np.zeros((1200, 3), "int8"), probabilities.reshape(3, 3, 3, 1200)
+        for settled, channel in enumerate(ORDER):
+            likely, down, up = costs_of_channel(terms, cover, changes, number=settled, temperature=temperature)
+            own = np.zeros((5, 1200))  # changes of -2 and 2 have no probability
+            own[1:4] = conditional.sum(tuple(range(1, 3 - settled)))
+            own, *shown = (array[..., may_be] for array in (own, likely, down, up))
+            np.testing.assert_array_equal(own.argmax(0) - 2, shown[0])
+            for price, step in zip(shown[1:], (-1, 1), strict=True):
+                ratio = np.take_along_axis(own, shown[0][None] + 2 + step, 0)[0] / own.max(0)
+                np.testing.assert_allclose(np.exp(-price), ratio, rtol=1e-3, atol=1e-6)
+            changes[:, channel], conditional = change[settled], conditional[change[settled] + 1]
+    bits, changed, cost = expected_changes(terms, cover, temperature)
+    logarithms = np.log2(np.where(probabilities > 0, probabilities, 1))
+    assert bits.sum() == pytest.approx(-(probabilities * logarithms).sum(0).mean(), rel=1e-4)
+    assert changed == pytest.approx(np.mean(np.abs(together).mean(1) @ probabilities), rel=1e-4)
+    assert cost == pytest.approx((probabilities * paid).sum(0).mean(), rel=1e-4)
+
+
+def test_single_samples_change_only_where_colours_are_busy_and_what_is_grey_stays_grey():
+    cover = photograph(96, 96)[..., :1].repeat(3, -1)
+    cover[:, 48:] += np.random.default_rng(0).integers(0, 9, (96, 48, 3), "uint8")
+    change = embed(cover, os.urandom(cover.size // 40))[0].astype(int) - cover
+    single = (change != change[..., :1]).any(-1)
+    assert not single[:, :44].any()
+    assert single[:, 48:].mean() > 0.1
+    assert (change[:, :44] != 0).any()
+
+
+def test_what_must_not_change_is_left_alone():
     cover = photograph().copy()
-    cover[::3] = (255, 0, 128)
+    cover[::3] = 255, 0, 128
     body = os.urandom(200)
-    stego = embed(cover, HEADER, body, seed=SEED)
-    assert (stego == cover)[::3].all()
-    assert extract_body(stego, len(HEADER), len(body), seed=SEED) == body
+    stego, shares = embed(cover, body)
+    assert extract_body(stego, len(HEADER), len(body), seed=SEED, shares=shares) == body
+    assert np.abs(stego.astype(int) - cover).max() == 1
     with pytest.raises(ValueError, match="may change"):
-        embed(np.full_like(cover, (255, 0, 128)), HEADER, body, seed=SEED)
+        embed(np.full_like(cover, (255, 0, 128)), body)
 
 
 def test_samples_go_up_and_down_equally_often_and_the_last_bits_stay_as_they_were():
     cover = photograph()
-    random = np.random.default_rng(0)
-    stego = embed(cover, random.bytes(38), random.bytes(cover.size // 100), seed=SEED)
+    stego, _ = embed(cover, np.random.default_rng(0).bytes(cover.size // 100))
     change = stego.astype(int) - cover
     # Neighbours go the same way, so that changes do not count each for itself.
     assert 0.4 < (change[change != 0] == 1).mean() < 0.6
@@ -171,20 +232,20 @@ def test_what_a_cover_has_room_for_can_be_embedded(side, colour, part):
     assert length > 0 or side < 256
     for number in range(3 * (length > 0)):
         body = np.random.default_rng(number).bytes(length)
-        stego = embed(cover, HEADER, body, seed=bytes([number]) * 32)
-        assert extract_body(stego, len(HEADER), length, seed=bytes([number]) * 32) == body
+        stego, shares = embed(cover, body, seed=bytes([number]) * 32)
+        assert extract_body(stego, len(HEADER), length, seed=bytes([number]) * 32, shares=shares) == body
 
 
 def test_what_does_not_fit_is_refused():
     cover = COVERS["tiny"]
     with pytest.raises(ValueError, match="do not fit"):
-        embed(cover, HEADER, bytes(longest_body(cover.shape, 38) + 1), seed=SEED)
+        embed(cover, bytes(longest_body(cover.shape, 38) + 1))
     with pytest.raises(ValueError, match="do not fit"):
-        embed(cover[:16, :16], HEADER, b"", seed=SEED)
+        embed(cover[:16, :16], b"")
     assert extract_header(cover[:16, :16], 38) is None
     assert extract_header(cover[:1, :1], 38) is None
 
 
 def test_progress_rises_to_one(monkeypatch):
     monkeypatch.setattr(syndrome_trellis, "CHUNK", 128)
-    check_progress(lambda progress: embed(photograph(100, 150), HEADER, SEED * 40, seed=SEED, progress=progress))
+    check_progress(lambda progress: embed(photograph(100, 150), SEED * 40, progress=progress))

@@ -3,9 +3,16 @@ import os
 import numpy as np
 import pytest
 import skimage.data
+from scipy.ndimage import convolve, uniform_filter
 
-from stego_lib.evaluation.simulation import EMBEDDINGS, embed_adaptively, embed_in_each_channel, embed_uniformly
-from stego_lib.hiding.adaptive import MOST, extract_header, hill_costs, longest_body
+from stego_lib.evaluation.simulation import (
+    EMBEDDINGS,
+    embed_adaptively,
+    embed_in_each_channel,
+    embed_uniformly,
+    hill_costs,
+)
+from stego_lib.hiding.adaptive import MOST, extract_header, longest_body
 from stego_lib.hiding.filling import embed as fill
 from stego_lib.hiding.syndrome_trellis import embed_ternary
 
@@ -58,3 +65,12 @@ def test_what_is_drawn_depends_on_the_generator_alone(name):
     first, again = (EMBEDDINGS[name](COVER, 0.1, generator=generator()) for _ in range(2))
     assert (first == again).all()
     assert (EMBEDDINGS[name](COVER, 0.1, generator=np.random.default_rng(1)) != first).any()
+
+
+def test_costs_are_those_of_hill():
+    high_pass = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]) / 4
+    expected = np.empty(COVER.shape)
+    for channel in range(3):
+        residual = np.abs(convolve(COVER[..., channel].astype(float), high_pass))
+        expected[..., channel] = uniform_filter(1 / np.maximum(uniform_filter(residual, 3), 1e-6), 15)
+    np.testing.assert_allclose(hill_costs(COVER), expected, rtol=1e-3)

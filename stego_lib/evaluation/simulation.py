@@ -2,15 +2,18 @@
 
 import math
 
+import cv2
 import numpy as np
 
 from stego_lib.hiding import adaptive
-from stego_lib.hiding.adaptive import EFFICIENCY, hill_costs
+from stego_lib.hiding.adaptive import EFFICIENCY
 from stego_lib.hiding.payload import HEADER
+from stego_lib.hiding.pixel_costs import HIGH_PASS
 from stego_lib.hiding.temperature import FINE, temperature_of_rate
 from stego_lib.hiding.viterbi import NoSolutionError
 
 FEWER = 0.95  # bytes, where so many do not fit
+FLATTEST = 1e-6  # of the averaged residuals; where there are none, a change costs the most
 
 
 def embed_uniformly(cover, rate, *, generator):
@@ -41,13 +44,35 @@ def embed_adaptively(cover, rate, *, generator):
         uint8 array of the same shape.
     """
     length = min(math.floor(rate * cover.size / 8) - HEADER, adaptive.capacity_bytes(cover, HEADER))
+    embedding = adaptive.Embedding(cover)
     while length >= 0:
         header, body, seed = (generator.bytes(number) for number in (HEADER, length, 32))
         try:
-            return adaptive.embed(cover, header, body, seed=seed)
+            return embedding.embed(header, body, seed=seed, shares=embedding.shares(HEADER + length))
         except NoSolutionError:  # too many samples are 0 or 255
             length = math.floor(FEWER * length) - 1
     return cover
+
+
+def hill_costs(cover):
+    """Computes what it costs to change a sample by 1: little where a photograph is busy, much where it is smooth.
+
+    Args:
+        cover: uint8 array of shape `(height, width, channels)`.
+
+    Returns:
+        float32 array of the same shape, more than 0.
+
+    Reference:
+        [Li, Wang, Huang and Li, 2014](https://doi.org/10.1109/ICIP.2014.7025854) (HILL)
+    """
+    costs = np.empty(cover.shape, "float32")
+    for channel in range(cover.shape[2]):
+        plane = np.ascontiguousarray(cover[..., channel])
+        residual = np.abs(cv2.filter2D(plane, cv2.CV_32F, HIGH_PASS, borderType=cv2.BORDER_REFLECT))
+        activity = np.maximum(cv2.blur(residual, (3, 3), borderType=cv2.BORDER_REFLECT), FLATTEST)
+        costs[..., channel] = cv2.blur(1 / activity, (15, 15), borderType=cv2.BORDER_REFLECT)
+    return costs
 
 
 def embed_in_each_channel(cover, rate, *, generator):

@@ -1,72 +1,44 @@
 """The adaptive embedding: bytes in few changes by 1 where a photograph is busy, and out again.
 
-Every sample gets a cost by HILL: what a high-pass filter leaves of each channel, averaged, inverted, and averaged more
-widely. A pixel changes as a whole, all channels by the same 1: detectors that look at differences between channels see
-nothing of that, and find changes of single samples far more easily (docs/experiments.md). Neighbours change in the same
-direction where they can, which looks less like noise. Syndrome-trellis codes embed in the greens with nearly the least
-total cost, and whoever extracts does not need the costs. The header is in pixels
-that need no key, the body in all others, in an order that the seed decides.
+The three samples of a pixel change together or one by one, whichever is hard to see there: costs are those of
+`pixel_costs`. Neighbours change in the same direction where they can, which looks less like noise. Syndrome-trellis
+codes embed with nearly the least total cost, a part of the body in the greens, then one in the reds and one in the
+blues, and whoever extracts does not need the costs. How the body is divided is told by the header. That is in pixels
+that need no key and change as a whole, the body in all others, in an order that the seed decides.
 
 Reference:
-    [Li, Wang, Huang and Li, 2014](https://doi.org/10.1109/ICIP.2014.7025854) (HILL)
+    [Filler, Judas and Fridrich, 2011](https://doi.org/10.1109/TIFS.2011.2134094) (syndrome-trellis codes)
     [Li, Wang, Li, Tan and Huang, 2015](https://doi.org/10.1109/TIFS.2015.2434600) (clustering of directions)
 """
 
+import bisect
 import functools
+import itertools
 import math
 
 import cv2
 import numpy as np
 
 from stego_lib.hiding.keyed_order import EVERYBODY, keyed_order
+from stego_lib.hiding.pixel_costs import ORDER, cost_terms, costs_of_channel, expected_changes, whole_costs
 from stego_lib.hiding.syndrome_trellis import embed_ternary, extract_ternary
-from stego_lib.hiding.temperature import expected_changes
+from stego_lib.progress import of_part
 
 MOST = 0.3  # bits a sample, 0.9 a pixel
 UNEVEN = 0.1  # at this, 0 of 80 embeddings failed with 70 and 90 % of the pixels of a pure colour; without it, 2 of 80
 # Of the header: pixels for a byte, and the part of all pixels, if that is more; but no more than it has a use for.
-LEAST_WIDTH, PART, LARGEST_WIDTH = 10, 8, 256
-HIGH_PASS = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], "float32") / 4
-FLATTEST = 1e-6  # of the averaged residuals; where there are none, a change costs the most
+LEAST_WIDTH, PART, LARGEST_WIDTH = 10, 16, 256
+# Samples for a bit: reds and blues that carry little are not all used, which takes half the time (docs/experiments.md).
+WIDEST = 256, 16, 16
+SHARES = 15  # parts of the body that the header tells apart
 ALIKE = 1 / 4  # of its cost is left of a change in the direction of most of the four neighbours
-# Changes in the same direction are more by such a part of the logarithm of their fraction (docs/experiments.md).
-SPREAD = 0.045
-LOOKED = 2**17  # pixels, about, that tell what embedding would do
+# Changes in the same direction are more, by such a part of the logarithm of their fraction, and dearer.
+SPREAD, DEARER = 0.022, 1.1
+LOOKED = 2**15  # pixels, about, that tell what embedding would do
 EFFICIENCY = 0.92  # syndrome-trellis codes carry so much of what the best of all codes would for the same cost
-GREEN = 1
-
-
-def hill_costs(cover):
-    """Computes what it costs to change a sample by 1: little where a photograph is busy, much where it is smooth.
-
-    Args:
-        cover: uint8 array of shape `(height, width, channels)`.
-
-    Returns:
-        float32 array of the same shape, more than 0.
-    """
-    costs = np.empty(cover.shape, "float32")
-    for channel in range(cover.shape[2]):
-        plane = np.ascontiguousarray(cover[..., channel])
-        residual = np.abs(cv2.filter2D(plane, cv2.CV_32F, HIGH_PASS, borderType=cv2.BORDER_REFLECT))
-        activity = np.maximum(cv2.blur(residual, (3, 3), borderType=cv2.BORDER_REFLECT), FLATTEST)
-        costs[..., channel] = cv2.blur(1 / activity, (15, 15), borderType=cv2.BORDER_REFLECT)
-    return costs
-
-
-def pixel_costs(cover):
-    """Computes what it costs to change all channels of a pixel by 1.
-
-    Args:
-        cover: uint8 array of shape `(height, width, channels)`.
-
-    Returns:
-        What it costs to subtract 1 and to add it, two float32 arrays of shape `(height * width,)`: the sum of the costs
-        of the samples, infinite where a sample would leave 0 to 255.
-    """
-    costs = hill_costs(cover).sum(-1)
-    directions = [(cover == limit).any(-1) for limit in (0, 255)]
-    return [np.where(is_limit, np.float32(np.inf), costs).reshape(-1) for is_limit in directions]
+TINY = 1e-30  # bits a pixel
+TEMPERATURES = 2.0 ** np.arange(-20, 20, 1 / 16)
+GREEN = ORDER[0]
 
 
 def longest_body(shape, header):
@@ -106,54 +78,124 @@ def capacity_bytes(cover, header):
     return math.floor(longest_body(cover.shape, header) * part)
 
 
-def embed(cover, header, body, *, seed, progress=None):
-    """Embeds a header at places that need no key, and a body at the others, in an order that the seed decides.
+class Embedding:
+    """A cover, and what changes of its pixels cost.
 
     Args:
         cover: uint8 array of shape `(height, width, 3)`.
-        header: bytes.
-        body: bytes, at most `longest_body(cover.shape, len(header))`.
-        seed: 32 bytes.
-        progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
-
-    Returns:
-        uint8 array of the same shape; no sample has changed by more than 1.
-
-    Raises:
-        NoSolutionError: If too many pixels cannot change; hardly ever for what `capacity_bytes` has room for.
-        ValueError: If header and body do not fit.
     """
-    if len(body) > longest_body(cover.shape, len(header)):
-        raise ValueError(f"{len(body)} bytes do not fit into {cover.size} samples.")
-    (height, width), costs, greens = cover.shape[:2], pixel_costs(cover), cover[..., GREEN].reshape(-1)
-    changes = np.zeros((height + 2, width + 2), "int8")
 
-    def weights(places, stego):
-        changes[1:-1, 1:-1] = (stego - greens).view("int8").reshape(height, width)
-        return _weights_of_directions(changes, places)
+    def __init__(self, cover):
+        self.cover = cover
+        self.pixels = cover.reshape(-1, 3)
+        self.terms = cost_terms(cover)
 
-    in_header = _header_places(greens.size, len(header))
-    in_body = np.delete(np.arange(greens.size, dtype="uint32"), in_header)
-    stego = embed_ternary(greens, *costs, header, seed=EVERYBODY, within=in_header, weights=weights)
-    stego = embed_ternary(stego, *costs, body, seed=seed, within=in_body, weights=weights, progress=progress)
-    return cover + (stego - greens).reshape(height, width, 1)  # modulo 256
+    def shares(self, num_bytes):
+        """Decides how a body is divided among the channels: as at the least total cost.
 
+        Args:
+            num_bytes: Of header and body together.
 
-def _weights_of_directions(changes, places):
-    """What makes neighbours change in the same direction: it costs less than in the other one.
+        Returns:
+            Number from 0 to 255, for the header.
+        """
+        (greens, reds, blues), _, _ = self._expected(self._temperature(num_bytes))
+        of_greens = round(SHARES * greens / max(greens + reds + blues, TINY))
+        of_reds = round(SHARES * reds / max(reds + blues, TINY))
+        return (SHARES + 1) * of_greens + of_reds
 
-    Args:
-        changes: int8 array of shape `(height + 2, width + 2)`: -1, 0 and 1, with a border of 0.
-        places: Array of indices of pixels, without the border.
+    def embed(self, header, body, *, seed, shares, progress=None):
+        """Embeds a header at places that need no key, and a body at the others, in an order that the seed decides.
 
-    Returns:
-        What costs down and up are multiplied by, two float32 arrays of the shape of the places.
-    """
-    row = changes.shape[1]
-    centres = places + np.uint32(row + 1) + places // (row - 2) * 2
-    flat = changes.reshape(-1)
-    majority = flat[centres - row] + flat[centres + row] + flat[centres - 1] + flat[centres + 1]
-    return [np.where(sign * majority > 0, np.float32(ALIKE), np.float32(1)) for sign in (-1, 1)]
+        Args:
+            header: bytes.
+            body: bytes, at most `longest_body(cover.shape, len(header))`.
+            seed: 32 bytes.
+            shares: Number that `shares` returned.
+            progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
+
+        Returns:
+            uint8 array of the shape of the cover; no sample has changed by more than 1.
+
+        Raises:
+            NoSolutionError: If too many pixels cannot change; hardly ever for what `capacity_bytes` has room for.
+            ValueError: If header and body do not fit.
+        """
+        if len(body) > longest_body(self.cover.shape, len(header)):
+            raise ValueError(f"{len(body)} bytes do not fit into {self.cover.size} samples.")
+        pixels, changes = self.pixels, np.zeros(self.pixels.shape, "int8")
+        in_header = _header_places(len(pixels), len(header))
+        in_body = np.delete(np.arange(len(pixels), dtype="uint32"), in_header)
+        self._change(changes, GREEN, whole_costs(self.terms, pixels), header, seed=EVERYBODY, within=in_header)
+        changes[:] = changes[:, GREEN : GREEN + 1]
+        temperature = self._temperature(len(header) + len(body))
+        for number, (channel, part) in enumerate(zip(ORDER, _divided(body, shares), strict=True)):
+            likely, *costs = costs_of_channel(self.terms, pixels, changes, number=number, temperature=temperature)
+            likely[in_header] = changes[in_header, channel]
+            changes[:, channel] = likely
+            weights = self._weights_of_directions if channel == GREEN else None
+            done = of_part(progress, number / 3, (number + 1) / 3)
+            self._change(
+                changes,
+                channel,
+                costs,
+                part,
+                seed=seed,
+                widest=WIDEST[number],
+                within=in_body,
+                weights=weights,
+                progress=done,
+            )
+        return self.cover + changes.reshape(self.cover.shape).view("uint8")  # modulo 256
+
+    def _change(self, changes, channel, costs, message, **how):
+        """Embeds in one channel, by changes that come to those which it has already."""
+        samples = self.pixels[:, channel]
+        stego = samples + changes[:, channel].view("uint8")
+        stego = embed_ternary(stego, *costs, message, **how)
+        changes[:, channel] = (stego - samples).view("int8")
+
+    def _weights_of_directions(self, places, greens):
+        """What makes neighbours change in the same direction: it costs less than in the other one.
+
+        Args:
+            places: Array of indices of pixels.
+            greens: uint8 array of shape `(pixels,)`, as they are by now.
+
+        Returns:
+            What costs down and up are multiplied by, two float32 arrays of the shape of the places.
+        """
+        height, width, _ = self.cover.shape
+        changes = np.zeros((height + 2, width + 2), "int8")
+        changes[1:-1, 1:-1] = (greens - self.pixels[:, GREEN]).view("int8").reshape(height, width)
+        row, flat = width + 2, changes.reshape(-1)
+        centres = places + np.uint32(row + 1) + places // width * 2
+        majority = flat[centres - row] + flat[centres + row] + flat[centres - 1] + flat[centres + 1]
+        return [np.where(sign * majority > 0, np.float32(ALIKE), np.float32(1)) for sign in (-1, 1)]
+
+    def expected_effect(self, num_bytes):
+        """Computes what embedding would do, without doing it.
+
+        Args:
+            num_bytes: List of numbers of bytes, of header and body together.
+
+        Returns:
+            float64 array of shape `(number, 2)`: the fraction of the samples that change, and the sum of the costs.
+        """
+        expected = [self._expected(self._temperature(length)) for length in num_bytes]
+        changed, cost = np.transpose([effect for _, *effect in expected])
+        more = 1 - SPREAD * np.log(np.maximum(changed, 1 / self.cover.size))
+        return np.transpose([more * changed, DEARER * cost * len(self.pixels)])
+
+    def _temperature(self, num_bytes):
+        """The lowest at which so many bytes can be embedded."""
+        rate = 8 * num_bytes / len(self.pixels) / EFFICIENCY
+        step = bisect.bisect(TEMPERATURES, rate, key=lambda temperature: self._expected(temperature)[0].sum())
+        return TEMPERATURES[min(step, len(TEMPERATURES) - 1)]
+
+    def _expected(self, temperature):
+        looked = slice(None, None, len(self.pixels) // LOOKED | 1)  # odd, so that not all are in the same columns
+        return expected_changes(self.terms[looked], self.pixels[looked], temperature)
 
 
 def extract_header(stego, length):
@@ -172,7 +214,7 @@ def extract_header(stego, length):
     return extract_ternary(greens[_header_places(greens.size, length)], length, seed=EVERYBODY)
 
 
-def extract_body(stego, header, length, *, seed):
+def extract_body(stego, header, length, *, seed, shares):
     """Extracts a body.
 
     Args:
@@ -180,30 +222,30 @@ def extract_body(stego, header, length, *, seed):
         header: Length of the header in bytes.
         length: Of the body in bytes, at most `longest_body`.
         seed: 32 bytes.
+        shares: How it is divided, a number from 0 to 255.
 
     Returns:
         bytes.
     """
-    greens = stego[..., GREEN].reshape(-1)
-    return extract_ternary(np.delete(greens, _header_places(greens.size, header)), length, seed=seed)
+    samples = np.delete(stego.reshape(-1, 3), _header_places(stego[..., 0].size, header), axis=0)
+    bounds = _bounds(length, shares)
+    parts = [
+        extract_ternary(samples[:, channel], end - start, seed=seed, widest=widest)
+        for channel, widest, (start, end) in zip(ORDER, WIDEST, bounds, strict=True)
+    ]
+    return b"".join(parts)
 
 
-def expected_effect(cover, num_bytes):
-    """Computes what embedding so many bytes would do to a cover, without doing it.
+def _divided(body, shares):
+    return [body[start:end] for start, end in _bounds(len(body), shares)]
 
-    Args:
-        cover: uint8 array of shape `(height, width, 3)`.
-        num_bytes: List of numbers of bytes, of header and body together.
 
-    Returns:
-        float64 array of shape `(number, 2)`: the fraction of the pixels that change, and the sum of their costs.
-    """
-    pixels = cover[..., GREEN].size
-    looked = [costs[:: max(1, pixels // LOOKED)] for costs in pixel_costs(cover)]
-    rates = 8 * np.array(num_bytes) / pixels / EFFICIENCY
-    changed, cost = np.transpose([expected_changes(looked, rate) for rate in rates])
-    more = 1 - SPREAD * np.log(np.maximum(changed, 1 / pixels))
-    return np.transpose([more * changed, more * cost * pixels])
+def _bounds(length, shares):
+    """Where the parts of the greens, reds and blues start and end."""
+    of_greens, of_reds = divmod(shares, SHARES + 1)
+    greens = round(length * of_greens / SHARES)
+    reds = greens + round((length - greens) * of_reds / SHARES)
+    return itertools.pairwise((0, greens, reds, length))
 
 
 def _header_pixels(pixels, length):

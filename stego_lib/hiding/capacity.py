@@ -68,7 +68,7 @@ def capacity(cover, secret=None, *, quality=None, jpeg=None):
     rooms = [stream_capacity(cover, bits) for bits in rates]
     num_bytes, secret_psnr, embedded = streams_for(secret, rooms, quality=quality, jpeg=jpeg)
     full = [quality is None and not math.isinf(psnr) for psnr in secret_psnr]  # as `hide` fills
-    changed, cover_psnr = zip(*_effects(cover, embedded, full=full), strict=True)
+    changed, cover_psnr = zip(*_effects(cover, embedded, rooms=rooms, full=full), strict=True)
     areas = [
         area_under_roc(
             8 * length / cover.size, cover.size / 3, embedding="uniform" if isinstance(bits, int) else "adaptive"
@@ -224,12 +224,13 @@ def codec():
     return load_codec()
 
 
-def _effects(cover, num_bytes, *, full):
+def _effects(cover, num_bytes, *, rooms, full):
     """What embedding does to a cover, for every rate: the fraction of samples that change, and the PSNR in dB.
 
-    Where it is full, all samples are filled.
+    Both are NaN where there is no room for adaptive embedding. Where it is full, all samples are filled.
     """
-    adaptively = adaptive.expected_effect(cover, num_bytes[: len(FRACTIONS)])[:, 0]
+    adaptively = adaptive.Embedding(cover).expected_effect(num_bytes[: len(FRACTIONS)])[:, 0]
+    adaptively = np.where(rooms[: len(FRACTIONS)], adaptively, np.nan)
     effects = [(changed, changed) for changed in adaptively]  # by 1, whose square is 1
     values = np.bincount(cover.reshape(-1), minlength=256) / cover.size
     for bits, length, is_full in zip(BITS, num_bytes[len(FRACTIONS) :], full[len(FRACTIONS) :], strict=True):

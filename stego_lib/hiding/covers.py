@@ -45,7 +45,7 @@ def choose_cover(secret, paths, *, quality=GOOD, progress=None):
     for done, path in enumerate(paths, 1):
         cover = read_image(path)
         if min(cover.shape[:2]) >= SMALLEST and length <= stream_capacity(cover, adaptive.MOST):
-            [[changed, cost]] = adaptive.expected_effect(cover, [length + HEADER + TAG])
+            [[changed, cost]] = adaptive.Embedding(cover).expected_effect([length + HEADER + TAG])
             rate = 8 * (length + HEADER + TAG) / cover.size
             rated.append(RatedCover(str(path), cost, rate, changed, area_under_roc(rate, cover.size / 3)))
         if progress:

@@ -62,9 +62,12 @@ def check_written(stego, passphrase, stream):
 def _sealed_in_texture(stego, passphrase):
     """Header and body that were embedded adaptively, `None` where there are none."""
     header = open_header(adaptive.extract_header(stego, HEADER), passphrase)
-    if header is None or header.bits != ADAPTIVE or header.length > adaptive.longest_body(stego.shape, HEADER):
+    if header is None or header.bits != ADAPTIVE:
         return header, None
-    return header, adaptive.extract_body(stego, HEADER, header.length, seed=header.seal.seed)
+    shares, length = header.design_and_length
+    if length > adaptive.longest_body(stego.shape, HEADER):
+        return header, None
+    return header, adaptive.extract_body(stego, HEADER, length, seed=header.seal.seed, shares=shares)
 
 
 def _sealed_in_residues(stego, passphrase):

@@ -38,7 +38,7 @@ class Header(NamedTuple):
 
     @property
     def design_and_length(self):
-        """Of robust embedding: the quality that it is made for, and the length of the body."""
+        """Of robust and adaptive embedding: the design, and the length of the body."""
         return divmod(self.length, 2**LENGTH_BITS)
 
     def open_body(self, body):
@@ -60,7 +60,8 @@ def make_payload(stream, passphrase, *, bits, design=0):
         stream: bytes.
         passphrase: As of `Seal`.
         bits: Bits a sample that will be used, or another number up to 255 that the way of embedding needs.
-        design: Of robust embedding, the quality that it is made for. Defaults to `0`.
+        design: Number up to 255: of robust embedding the quality that it is made for, of adaptive embedding how the
+            body is divided among the channels. Defaults to `0`.
 
     Returns:
         `Payload`.

@@ -138,11 +138,10 @@ def _hide_for_lossless_files(cover, secret, *, passphrase, bits, quality, find_a
             raise
         better = _better_cover(secret, find_at_most, quality=quality or POOR)
         raise CapacityError(f"The secret does not fit with `find_at_most={find_at_most}`: {better}.") from error
-    payload = make_payload(choice.stream, passphrase, bits=choice.bits)
     # Noise in all samples hides how much is used; but what comes back exactly has no use for more.
     fill = quality is None and math.isfinite(choice.secret_psnr)
     try:
-        stego = _embed(cover, payload, bits=choice.bits, fill=fill, progress=progress.between(0.6, 0.95))
+        stego, embedded = _embed(cover, choice, passphrase, fill=fill, progress=progress.between(0.6, 0.95))
     except NoSolutionError as error:
         raise CapacityError(PURE_COLOURS) from error
     check_written(write(stego), passphrase, choice.stream)
@@ -151,7 +150,7 @@ def _hide_for_lossless_files(cover, secret, *, passphrase, bits, quality, find_a
         warnings.warn(f"The secret will come back at only {choice.secret_psnr:.1f} dB: {better}.", stacklevel=4)
     progress.between(0, 1)(1)
     is_full = choice.bits != ADAPTIVE and fill
-    rate = choice.bits if is_full else 8 * (len(payload.header) + len(payload.body)) / cover.size
+    rate = choice.bits if is_full else 8 * embedded / cover.size
     changed = float(np.mean(stego != cover))
     embedding = "adaptive" if choice.bits == ADAPTIVE else "uniform"
     qualities = image_psnr(cover, stego), choice.secret_psnr
@@ -166,7 +165,13 @@ def _better_cover(secret, area, *, quality=POOR):
     return f"for {wanted} take a cover of about {megapixels:.2g} megapixels, a smaller secret or a lower quality"
 
 
-def _embed(cover, payload, *, bits, fill, progress):
-    if bits == ADAPTIVE:
-        return adaptive.embed(cover, payload.header, payload.body, seed=payload.seed, progress=progress)
-    return filling.embed(cover, payload.header, payload.body, bits=bits, seed=payload.seed, fill=fill)
+def _embed(cover, choice, passphrase, *, fill, progress):
+    """The stego image, and how many bytes were embedded."""
+    embedded = HEADER + len(choice.stream) + TAG
+    if choice.bits == ADAPTIVE:
+        embedding = adaptive.Embedding(cover)
+        shares = embedding.shares(embedded)
+        header, body, seed = make_payload(choice.stream, passphrase, bits=ADAPTIVE, design=shares)
+        return embedding.embed(header, body, seed=seed, shares=shares, progress=progress), embedded
+    header, body, seed = make_payload(choice.stream, passphrase, bits=choice.bits)
+    return filling.embed(cover, header, body, bits=choice.bits, seed=seed, fill=fill), embedded

@@ -56,6 +56,7 @@ DEAREST = 256 * RESOLUTION  # price of what costs more than this, but may change
 FREE_ENERGY = np.rint(RESOLUTION * np.log1p(np.exp(-np.arange(WET + 1) / RESOLUTION))).astype("int16")
 ESTIMATED = 2**16  # samples whose costs tell the temperature
 MOST_AT_ONCE = 8  # groups of chunks, in 40 MB each
+FULL = MOST_AT_ONCE * LANES  # chunks of a round, at least, where rounds only save memory
 
 
 def embed(bits, costs, message, *, seed, progress=None):
@@ -101,7 +102,18 @@ def extract(bits, length, *, seed):
     return _extract(bits, length, seed=seed, extract_chunk=_syndrome, layers=1)
 
 
-def embed_ternary(samples, costs_down, costs_up, message, *, seed, within=None, weights=None, progress=None):
+def embed_ternary(
+    samples,
+    costs_down,
+    costs_up,
+    message,
+    *,
+    seed,
+    widest=LARGEST_WIDTH,
+    within=None,
+    weights=None,
+    progress=None,
+):
     """Embeds a message by changing samples by +-1.
 
     The least and the greatest value of their type, 0 and 255 for uint8, never become less or greater.
@@ -113,6 +125,7 @@ def embed_ternary(samples, costs_down, costs_up, message, *, seed, within=None, 
         costs_up: The same for adding 1.
         message: bytes.
         seed: 32 bytes, the key of the order.
+        widest: Samples for a bit of the message; if there are more, the others are not used. Defaults to 256.
         within: Indices of the samples that are used, of the flattened array; all others stay. Whoever extracts takes
             these samples alone, in the same order. Defaults to `None`, all samples.
         weights: Called before every round with the indices of its samples, and all samples, flattened, as they are by
@@ -138,6 +151,7 @@ def embed_ternary(samples, costs_down, costs_up, message, *, seed, within=None, 
         costs,
         message,
         seed=seed,
+        widest=widest,
         within=within,
         weights=weights,
         progress=progress,
@@ -145,13 +159,14 @@ def embed_ternary(samples, costs_down, costs_up, message, *, seed, within=None, 
     )
 
 
-def extract_ternary(samples, length, *, seed):
+def extract_ternary(samples, length, *, seed, widest=LARGEST_WIDTH):
     """Extracts a message from samples.
 
     Args:
         samples: Array of integers of any shape.
         length: Of the message in bytes.
         seed: 32 bytes, the key of the order.
+        widest: As of `embed_ternary`. Defaults to 256.
 
     Returns:
         bytes.
@@ -159,22 +174,25 @@ def extract_ternary(samples, length, *, seed):
     Raises:
         NoSolutionError: If so few samples can not hold a message of this length.
     """
-    return _extract(samples, length, seed=seed, extract_chunk=_extract_from_two_layers, layers=2)
+    return _extract(samples, length, seed=seed, widest=widest, extract_chunk=_extract_from_two_layers, layers=2)
 
 
-def _embed(samples, costs, message, *, seed, progress, embed_chunks, within=None, weights=None):
+def _embed(samples, costs, message, *, seed, progress, embed_chunks, widest=LARGEST_WIDTH, within=None, weights=None):
     if not message:
         return samples.copy()
     costs = [np.asarray(cost).reshape(-1) for cost in costs]
     if not all(cost.size == samples.size and cost.min(initial=0) >= 0 for cost in costs):
         raise ValueError("There must be a cost of 0 or more for every sample.")
     stego, size = samples.flatten(), samples.size if within is None else len(within)
-    places, rows = _chunks(size, len(message), seed=seed, layers=len(costs))
+    places, rows = _chunks(size, len(message), seed=seed, widest=widest, layers=len(costs))
     bits = np.zeros(len(places) * rows, "uint8")
     bits[: 8 * len(message)] = np.unpackbits(np.frombuffer(message, "uint8"))
     bits = bits.reshape(-1, rows)
     done = 0
-    for places_of_round, bits_of_round in zip(_rounds(places), _rounds(bits), strict=True):
+    rounds = min(ROUNDS, len(places) if weights else -(-len(places) // FULL))
+    for places_of_round, bits_of_round in zip(
+        *(np.array_split(array, rounds) for array in (places, bits)), strict=True
+    ):
         chunks = places_of_round if within is None else within[places_of_round]
         costs_of_round = [cost[chunks] for cost in costs]
         if weights:
@@ -197,10 +215,6 @@ def _embed(samples, costs, message, *, seed, progress, embed_chunks, within=None
     return stego.reshape(samples.shape)
 
 
-def _rounds(chunks):
-    return np.array_split(chunks, min(ROUNDS, len(chunks)))
-
-
 def _embed_round(chunks, costs, bits, *, embed_chunks, progress):
     estimated = [cost.reshape(-1)[:ESTIMATED] for cost in costs]
     temperature = temperature_of_rate(estimated, bits.shape[1] / chunks.shape[1])
@@ -221,18 +235,18 @@ def _too_long(length, samples, *, changeable):
     return f"A message of {length} bytes does not fit: {changeable} of {samples} samples may change."
 
 
-def _extract(samples, length, *, seed, extract_chunk, layers):
+def _extract(samples, length, *, seed, extract_chunk, layers, widest=LARGEST_WIDTH):
     if not length:
         return b""
     flat = samples.reshape(-1)
-    places, rows = _chunks(samples.size, length, seed=seed, layers=layers)
+    places, rows = _chunks(samples.size, length, seed=seed, widest=widest, layers=layers)
     bits = map_chunks(lambda chunk: extract_chunk(flat[places[chunk.start]], rows), len(places), chunk=1)
     return np.packbits(np.concatenate(bits))[:length].tobytes()
 
 
-def _chunks(samples, length, *, seed, layers):
+def _chunks(samples, length, *, seed, widest, layers):
     """Cuts samples and message: places, uint32 array `(chunks, samples of a chunk)`, and rows, bits of a chunk."""
-    used = min(samples, LARGEST_WIDTH * 8 * length)
+    used = min(samples, widest * 8 * length)
     fewest = max(1, -(-used // CHUNK))
     chunks = max(fewest, min(max(ROUNDS, -(-used // SMALL_CHUNK)), 8 * length // ENOUGH))
     if 8 * length > TIGHT * layers * used:

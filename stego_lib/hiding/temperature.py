@@ -43,24 +43,6 @@ def most_bits(costs):
     return np.mean(np.log2(1 + sum(np.isfinite(cost) for cost in costs)))
 
 
-def expected_changes(costs, rate):
-    """Computes what the best of all codes would change.
-
-    Args:
-        costs: List of arrays of floats, one for every way to change a sample.
-        rate: Bits a sample.
-
-    Returns:
-        The fraction of the samples that change, and the mean cost of a sample; NaN where they carry fewer bits.
-    """
-    if most_bits(costs) < rate:
-        return math.nan, math.nan
-    weights, exponents = _weights(costs, temperature := temperature_of_rate(costs, rate, steps=FINE))
-    total = 1 + sum(weights)
-    paid = sum(exponent * weight for exponent, weight in zip(exponents, weights, strict=True))
-    return np.mean(sum(weights) / total), temperature * np.mean(paid / total)
-
-
 def _entropy(costs, temperature):
     weights, exponents = _weights(costs, temperature)
     total = 1 + sum(weights)
