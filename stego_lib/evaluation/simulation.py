@@ -9,10 +9,11 @@ from stego_lib.hiding import adaptive
 from stego_lib.hiding.adaptive import EFFICIENCY
 from stego_lib.hiding.payload import HEADER
 from stego_lib.hiding.pixel_costs import HIGH_PASS
-from stego_lib.hiding.temperature import FINE, temperature_of_rate
+from stego_lib.hiding.temperature import temperature_of_rate
 from stego_lib.hiding.viterbi import NoSolutionError
 
 FEWER = 0.95  # bytes, where so many do not fit
+FINE = 256  # steps of the temperature, from one power of 2 to the next
 FLATTEST = 1e-6  # of the averaged residuals; where there are none, a change costs the most
 
 
@@ -44,7 +45,7 @@ def embed_adaptively(cover, rate, *, generator):
         uint8 array of the same shape.
     """
     length = min(math.floor(rate * cover.size / 8) - HEADER, adaptive.capacity_bytes(cover, HEADER))
-    embedding = adaptive.Embedding(cover)
+    embedding = adaptive.Embedding(cover) if length >= 0 else None
     while length >= 0:
         header, body, seed = (generator.bytes(number) for number in (HEADER, length, 32))
         try:

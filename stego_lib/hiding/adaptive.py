@@ -2,9 +2,9 @@
 
 The three samples of a pixel change together or one by one, whichever is hard to see there: costs are those of
 `pixel_costs`. Neighbours change in the same direction where they can, which looks less like noise. Syndrome-trellis
-codes embed with nearly the least total cost, a part of the body in the greens, then one in the reds and one in the
-blues, and whoever extracts does not need the costs. How the body is divided is told by the header. That is in pixels
-that need no key and change as a whole, the body in all others, in an order that the seed decides.
+codes embed with nearly the least total cost, header and a part of the body in the greens, then parts of it in the reds
+and the blues, and whoever extracts does not need the costs. How the body is divided is told by the header. That is in
+pixels that need no key, the body in all others, in an order that the seed decides.
 
 Reference:
     [Filler, Judas and Fridrich, 2011](https://doi.org/10.1109/TIFS.2011.2134094) (syndrome-trellis codes)
@@ -20,24 +20,24 @@ import cv2
 import numpy as np
 
 from stego_lib.hiding.keyed_order import EVERYBODY, keyed_order
-from stego_lib.hiding.pixel_costs import ORDER, cost_terms, costs_of_channel, expected_changes, whole_costs
-from stego_lib.hiding.syndrome_trellis import embed_ternary, extract_ternary
+from stego_lib.hiding.pixel_costs import ORDER, cost_terms, costs_of_channel, expected_changes
+from stego_lib.hiding.syndrome_trellis import HEIGHT, LOW_HEIGHT, embed_ternary, extract_ternary
 from stego_lib.progress import of_part
 
 MOST = 0.3  # bits a sample, 0.9 a pixel
 UNEVEN = 0.1  # at this, 0 of 80 embeddings failed with 70 and 90 % of the pixels of a pure colour; without it, 2 of 80
 # Of the header: pixels for a byte, and the part of all pixels, if that is more; but no more than it has a use for.
 LEAST_WIDTH, PART, LARGEST_WIDTH = 10, 16, 256
-# Samples for a bit: reds and blues that carry little are not all used, which takes half the time (docs/experiments.md).
-WIDEST = 256, 16, 16
+HEIGHTS = HEIGHT, LOW_HEIGHT, LOW_HEIGHT  # of greens, reds and blues, which carry little
 SHARES = 15  # parts of the body that the header tells apart
 ALIKE = 1 / 4  # of its cost is left of a change in the direction of most of the four neighbours
-# Changes in the same direction are more, by such a part of the logarithm of their fraction, and dearer.
-SPREAD, DEARER = 0.022, 1.1
-LOOKED = 2**15  # pixels, about, that tell what embedding would do
+# Because neighbours should change alike, more samples change than costs alone would have it, by the more the fewer they
+# are, and at a higher cost: fitted to 18 photographs.
+SPREAD, DEARER = 0.026, 1.08
+LOOKED = 2**14  # pixels that tell what embedding would do
 EFFICIENCY = 0.92  # syndrome-trellis codes carry so much of what the best of all codes would for the same cost
-TINY = 1e-30  # bits a pixel
-TEMPERATURES = 2.0 ** np.arange(-20, 20, 1 / 16)
+TINY = 1e-9  # bits a pixel; less is what rounding makes of nothing
+TEMPERATURES = 2.0 ** np.arange(-26, 14, 1 / 16)
 GREEN = ORDER[0]
 
 
@@ -58,8 +58,9 @@ def longest_body(shape, header):
 def capacity_bytes(cover, header):
     """Computes how long a body this cover has room for.
 
-    A pixel that can only go up, or only down, counts half; where many pixels cannot change, up to a tenth less fits,
-    since they are not spread evenly.
+    A pixel that can only go up, or only down, counts half, and one that can do neither as a whole, not at all: single
+    samples of pure colours could change, but would be seen. Where these are many, up to a tenth less fits, since they
+    are not spread evenly.
 
     Args:
         cover: uint8 array of shape `(height, width, 3)`.
@@ -89,6 +90,8 @@ class Embedding:
         self.cover = cover
         self.pixels = cover.reshape(-1, 3)
         self.terms = cost_terms(cover)
+        looked = keyed_order(len(self.pixels), EVERYBODY, count=min(LOOKED, len(self.pixels)))
+        self.looked = self.terms[looked], self.pixels[looked]
 
     def shares(self, num_bytes):
         """Decides how a body is divided among the channels: as at the least total cost.
@@ -99,9 +102,11 @@ class Embedding:
         Returns:
             Number from 0 to 255, for the header.
         """
-        (greens, reds, blues), _, _ = self._expected(self._temperature(num_bytes))
-        of_greens = round(SHARES * greens / max(greens + reds + blues, TINY))
-        of_reds = round(SHARES * reds / max(reds + blues, TINY))
+        bits, _, _ = self._expected(self._temperature(num_bytes))
+        greens, reds, blues = np.maximum(bits, TINY)
+        # Rounded up, so that reds and blues never have to change where it is dear, as where all else is grey.
+        of_greens = math.ceil(SHARES * greens / (greens + reds + blues))
+        of_reds = round(SHARES * reds / (reds + blues))
         return (SHARES + 1) * of_greens + of_reds
 
     def embed(self, header, body, *, seed, shares, progress=None):
@@ -118,34 +123,25 @@ class Embedding:
             uint8 array of the shape of the cover; no sample has changed by more than 1.
 
         Raises:
-            NoSolutionError: If too many pixels cannot change; hardly ever for what `capacity_bytes` has room for.
+            NoSolutionError: If too many samples can change in one direction only; hardly ever for what `capacity_bytes`
+                has room for.
             ValueError: If header and body do not fit.
         """
         if len(body) > longest_body(self.cover.shape, len(header)):
             raise ValueError(f"{len(body)} bytes do not fit into {self.cover.size} samples.")
-        pixels, changes = self.pixels, np.zeros(self.pixels.shape, "int8")
-        in_header = _header_places(len(pixels), len(header))
-        in_body = np.delete(np.arange(len(pixels), dtype="uint32"), in_header)
-        self._change(changes, GREEN, whole_costs(self.terms, pixels), header, seed=EVERYBODY, within=in_header)
-        changes[:] = changes[:, GREEN : GREEN + 1]
+        changes = np.zeros(self.pixels.shape, "int8")
+        in_header = _header_places(len(self.pixels), len(header))
+        in_body = np.delete(np.arange(len(self.pixels), dtype="uint32"), in_header)
         temperature = self._temperature(len(header) + len(body))
-        for number, (channel, part) in enumerate(zip(ORDER, _divided(body, shares), strict=True)):
-            likely, *costs = costs_of_channel(self.terms, pixels, changes, number=number, temperature=temperature)
-            likely[in_header] = changes[in_header, channel]
-            changes[:, channel] = likely
-            weights = self._weights_of_directions if channel == GREEN else None
-            done = of_part(progress, number / 3, (number + 1) / 3)
-            self._change(
-                changes,
-                channel,
-                costs,
-                part,
-                seed=seed,
-                widest=WIDEST[number],
-                within=in_body,
-                weights=weights,
-                progress=done,
+        for settled, (channel, part) in enumerate(zip(ORDER, _divided(body, shares), strict=True)):
+            changes[:, channel], *costs = costs_of_channel(
+                self.terms, self.pixels, changes, settled=settled, temperature=temperature
             )
+            how = {"height": HEIGHTS[settled], "progress": of_part(progress, settled / 3, (settled + 1) / 3)}
+            if channel == GREEN:
+                how["weights"] = self._weights_of_directions
+                self._change(changes, channel, costs, header, seed=EVERYBODY, within=in_header)
+            self._change(changes, channel, costs, part, seed=seed, within=in_body, **how)
         return self.cover + changes.reshape(self.cover.shape).view("uint8")  # modulo 256
 
     def _change(self, changes, channel, costs, message, **how):
@@ -194,8 +190,7 @@ class Embedding:
         return TEMPERATURES[min(step, len(TEMPERATURES) - 1)]
 
     def _expected(self, temperature):
-        looked = slice(None, None, len(self.pixels) // LOOKED | 1)  # odd, so that not all are in the same columns
-        return expected_changes(self.terms[looked], self.pixels[looked], temperature)
+        return expected_changes(*self.looked, temperature)
 
 
 def extract_header(stego, length):
@@ -228,10 +223,9 @@ def extract_body(stego, header, length, *, seed, shares):
         bytes.
     """
     samples = np.delete(stego.reshape(-1, 3), _header_places(stego[..., 0].size, header), axis=0)
-    bounds = _bounds(length, shares)
     parts = [
-        extract_ternary(samples[:, channel], end - start, seed=seed, widest=widest)
-        for channel, widest, (start, end) in zip(ORDER, WIDEST, bounds, strict=True)
+        extract_ternary(samples[:, channel], end - start, seed=seed, height=height)
+        for channel, height, (start, end) in zip(ORDER, HEIGHTS, _bounds(length, shares), strict=True)
     ]
     return b"".join(parts)
 
@@ -243,8 +237,8 @@ def _divided(body, shares):
 def _bounds(length, shares):
     """Where the parts of the greens, reds and blues start and end."""
     of_greens, of_reds = divmod(shares, SHARES + 1)
-    greens = round(length * of_greens / SHARES)
-    reds = greens + round((length - greens) * of_reds / SHARES)
+    greens = length * of_greens // SHARES
+    reds = greens + (length - greens) * of_reds // SHARES
     return itertools.pairwise((0, greens, reds, length))
 
 

@@ -1,7 +1,7 @@
 """The payload: what is embedded of a stream, a header and a body, both sealed.
 
-header:  salt, and sealed: version, bits a sample, length of the body      where no key is needed to find it
-body:    the stream, sealed; its seal covers the header, too               where the key decides
+header:  salt, and sealed: version, bits a sample, design, length of the body      where no key is needed to find it
+body:    the stream, sealed; its seal covers the header, too                       where the key decides
 """
 
 import os
@@ -13,7 +13,7 @@ from stego_lib.hiding.seal import COSTS, SALT, TAG, Seal
 VERSION = 2
 ADAPTIVE = 0  # bits a sample, in a header, of a body that is embedded adaptively
 FIELDS = "<BBI"
-LENGTH_BITS = 24  # of the last number, for the length; 16 MiB are more than robust embedding has room for
+LENGTH_BITS = 24  # of the last number, for the length; 16 MiB are more than robust and adaptive embedding have room for
 WHOLE, SMALLER = b"\0", b"\1"  # what streams begin with that survive; behind the second are height and width
 SIZE = "<II"
 HEADER = SALT + struct.calcsize(FIELDS) + TAG  # bytes

@@ -1,11 +1,13 @@
 """How visible every change of a pixel is: red, green and blue each by -1, 0 or 1.
 
-What a high-pass filter leaves of a photograph is noise to a detector. It is described by its covariance around every
-pixel, three by three numbers. A change is visible as far as it is unlike this noise: its cost is `change^T A change`,
-with the inverse `A` of the covariance, averaged over the neighbourhood. Where all channels are busy together, as in
+What a high-pass filter leaves of a photograph is noise to a detector. Its mean is 0, and it is described by its
+covariance around every pixel, three by three numbers. A change is visible as far as it is unlike this noise: its cost
+is `change^T A change`, with the inverse `A` of the covariance, averaged over the neighbourhood, times a power of what
+it costs to change all three by 1, so that smooth places change still less. Where all channels are busy together, as in
 photographs that were JPEG files, it is cheap to change them together by the same 1; where the colours are busy, too,
-single samples change. The sum is written as one of six terms, so that small costs are not differences of large
-numbers: of the square of every change, its row of `A` added up, and of the squared difference of any two, `-A`.
+single samples change. The sum is written as one of six terms, so that the cost of changing all alike is no difference
+of large numbers: of the square of every change, times its row of `A` added up, and of the square of the difference of
+any two, times their `-A`.
 
 At a temperature `T`, the best of all codes would make a change with a probability that grows as `e^(-cost / T)`. The
 three samples of a pixel are settled one after the other, greens first: what a change of one costs takes into account
@@ -14,6 +16,8 @@ how likely the others are to follow, and what was settled before (the chain rule
 Reference:
     [Sedighi, Cogranne and Fridrich, 2016](https://doi.org/10.1109/TIFS.2015.2486744) (costs from a model of the noise)
     [Filler and Fridrich, 2010](https://doi.org/10.1109/TIFS.2010.2077629) (Gibbs construction)
+    W. Zhang, Z. Zhang, L. Zhang, H. Li, N. Yu, Decomposing Joint Distortion for Adaptive Steganography, IEEE Trans.
+    Circuits and Systems for Video Technology, 2017 (chain rule)
 """
 
 import math
@@ -25,13 +29,16 @@ from stego_lib.compilation import compiled
 from stego_lib.threads import map_chunks
 
 HIGH_PASS = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], "float32") / 4
-NEAR, WIDE = 3, 15  # sides of the squares over which the covariance, and its inverse, are averaged
+NEAR, WIDE = 3, 7  # sides of the squares over which the covariance, and its inverse, are averaged
 FLOOR = 0.5  # variance that is added: less makes changes of single samples rarer (docs/experiments.md)
-GREY = 1e6  # added to the cost of differences where there are no colours, so that there will be none
+STEEPER = 0.3  # busy places cost still less: by this power of what it costs to change all three samples
+GREY = (
+    1e6  # added to the cost of differences where there are no colours, or nothing but one, so that there will be none
+)
 BORDER = 1 + NEAR // 2 + WIDE // 2  # pixels around one that matter to it
 STRIP = 2**19  # pixels at once
 ORDER = 1, 0, 2  # greens, reds, blues
-CHUNK = 2**16  # pixels of a thread
+CHUNK = 2**12  # pixels of a thread
 UNLIKELY = 20.0  # by so many temperatures more, a change does not count beside another
 
 
@@ -63,7 +70,8 @@ def _terms_of_strip(strip):
     pairs = (first, first), (second, second), (third, third), (first, second), (first, third), (second, third)
     planes = np.stack([_mean(one * other, NEAR) for one, other in pairs])
     map_chunks(lambda rows: _invert(planes[:, rows]), planes.shape[1], chunk=64)
-    return np.stack([_mean(plane, WIDE) for plane in planes], -1)
+    terms = np.stack([_mean(plane, WIDE) for plane in planes], -1)
+    return terms * terms[..., :3].sum(-1, keepdims=True) ** np.float32(STEEPER)
 
 
 def _mean(plane, side):
@@ -90,29 +98,14 @@ def _invert(planes):
             planes[5, y, x] = grey - inverse_bc / determinant
 
 
-def whole_costs(terms, cover):
-    """Computes what it costs to change all channels of a pixel by the same 1.
-
-    Args:
-        terms: Array returned by `cost_terms`.
-        cover: uint8 array of shape `(pixels, 3)`.
-
-    Returns:
-        What it costs to subtract 1 and to add it, two float32 arrays of shape `(pixels,)`, infinite where a sample
-        would leave 0 to 255.
-    """
-    costs = terms[:, :3].sum(1)
-    return [np.where((cover == limit).any(1), np.float32(np.inf), costs) for limit in (0, 255)]
-
-
-def costs_of_channel(terms, cover, changes, *, number, temperature):
+def costs_of_channel(terms, pixels, changes, *, settled, temperature):
     """Computes what changes of one channel cost, when those before it in `ORDER` are settled.
 
     Args:
         terms: Array returned by `cost_terms`.
-        cover: uint8 array of shape `(pixels, 3)`.
+        pixels: uint8 array of shape `(pixels, 3)`, the cover.
         changes: int8 array of shape `(pixels, 3)`; only those of channels that are settled matter.
-        number: How many channels are settled.
+        settled: How many channels are.
         temperature: That of the embedding.
 
     Returns:
@@ -120,36 +113,36 @@ def costs_of_channel(terms, cover, changes, *, number, temperature):
         down, up: float32 arrays of shape `(pixels,)`, in units of the temperature: what it costs to change it by 1
             less, and by 1 more, infinite where that must not be.
     """
-    likely = np.empty(len(cover), "int8")
-    down, up = np.empty((2, len(cover)), "float32")
+    likely = np.empty(len(pixels), "int8")
+    down, up = np.empty((2, len(pixels)), "float32")
 
     def compute(chunk):
-        arrays = (array[chunk] for array in (terms, cover, changes, likely, down, up))
-        _compute_costs(*arrays, np.array(ORDER), number, temperature)
+        arrays = (array[chunk] for array in (terms, pixels, changes, likely, down, up))
+        _compute_costs(*arrays, np.array(ORDER), settled, temperature)
 
-    map_chunks(compute, len(cover), chunk=CHUNK)
+    map_chunks(compute, len(pixels), chunk=CHUNK)
     return likely, down, up
 
 
 @compiled
-def _compute_costs(terms, cover, changes, likely, down, up, order, number, temperature):
+def _compute_costs(terms, pixels, changes, likely, down, up, order, settled, temperature):
     lows, highs = np.empty(3, np.int64), np.empty(3, np.int64)  # changes of every channel that are possible
-    sums, prices = np.empty(27), np.empty(5)
-    prices[0] = prices[4] = np.inf
-    for pixel in range(len(cover)):
+    sums, energies = np.empty(27), np.empty(5)  # free energies of a change by -2, which is none, to 2
+    energies[0] = energies[4] = np.inf
+    for pixel in range(len(pixels)):
         a, b, c = terms[pixel, 0] / temperature, terms[pixel, 1] / temperature, terms[pixel, 2] / temperature
         ab, ac, bc = terms[pixel, 3] / temperature, terms[pixel, 4] / temperature, terms[pixel, 5] / temperature
         for place in range(3):
-            if place < number:
+            if place < settled:
                 lows[place] = highs[place] = changes[pixel, order[place]]
             else:
-                lows[place], highs[place] = _possible(cover[pixel, order[place]])
-        low, high, best = lows[number], highs[number], 2
+                lows[place], highs[place] = _possible(pixels[pixel, order[place]])
+        low, high, best = lows[settled], highs[settled], 2
         for own in (0, -1, 1):
-            prices[own + 2] = np.inf
+            energies[own + 2] = np.inf
             if not low <= own <= high:
                 continue
-            lows[number] = highs[number] = own
+            lows[settled] = highs[settled] = own
             count, least = 0, np.inf
             for first in range(lows[0], highs[0] + 1):
                 for second in range(lows[1], highs[1] + 1):
@@ -163,11 +156,11 @@ def _compute_costs(terms, cover, changes, likely, down, up, order, number, tempe
             for index in range(count):
                 if sums[index] - least < UNLIKELY:
                     weight += math.exp(least - sums[index])
-            prices[own + 2] = least - math.log(weight)
-            if prices[own + 2] < prices[best]:
+            energies[own + 2] = least - math.log(weight)
+            if energies[own + 2] < energies[best]:
                 best = own + 2
         likely[pixel] = best - 2
-        down[pixel], up[pixel] = prices[best - 1] - prices[best], prices[best + 1] - prices[best]
+        down[pixel], up[pixel] = energies[best - 1] - energies[best], energies[best + 1] - energies[best]
 
 
 @compiled
@@ -175,12 +168,12 @@ def _possible(sample):
     return -1 if sample > 0 else 0, 1 if sample < 255 else 0
 
 
-def expected_changes(terms, cover, temperature):
+def expected_changes(terms, pixels, temperature):
     """Computes what the best of all codes would do at a temperature.
 
     Args:
         terms: Array returned by `cost_terms`.
-        cover: uint8 array of shape `(pixels, 3)`.
+        pixels: uint8 array of shape `(pixels, 3)`, the cover.
         temperature: That of the embedding.
 
     Returns:
@@ -190,23 +183,23 @@ def expected_changes(terms, cover, temperature):
     """
 
     def expect(chunk):
-        return _expect(terms[chunk], cover[chunk], np.array(ORDER), temperature)
+        return _expect(terms[chunk], pixels[chunk], np.array(ORDER), temperature)
 
-    *bits, changed, cost = np.sum(map_chunks(expect, len(cover), chunk=CHUNK), axis=0) / len(cover)
+    *bits, changed, cost = np.sum(map_chunks(expect, len(pixels), chunk=CHUNK), axis=0) / len(pixels)
     return np.array(bits), changed, cost
 
 
 @compiled
-def _expect(terms, cover, order, temperature):
+def _expect(terms, pixels, order, temperature):
     lows, highs = np.empty(3, np.int64), np.empty(3, np.int64)
     total, ones, pairs, triples = np.zeros(5), np.empty(3), np.empty(9), np.empty(27)
-    for pixel in range(len(cover)):
+    for pixel in range(len(pixels)):
         a, b, c = terms[pixel, 0], terms[pixel, 1], terms[pixel, 2]
         ab, ac, bc = terms[pixel, 3], terms[pixel, 4], terms[pixel, 5]
         ones[:] = pairs[:] = triples[:] = 0
         changed = cost = 0.0
         for place in range(3):
-            lows[place], highs[place] = _possible(cover[pixel, order[place]])
+            lows[place], highs[place] = _possible(pixels[pixel, order[place]])
         for first in range(lows[0], highs[0] + 1):
             for second in range(lows[1], highs[1] + 1):
                 both = a * first**2 + b * second**2 + ab * (first - second) ** 2
@@ -219,21 +212,21 @@ def _expect(terms, cover, order, temperature):
                     triples[code] = weight
                     pairs[code // 3] += weight
                     ones[code // 9] += weight
-        whole = ones.sum()
-        bits = _entropy(ones, whole), _entropy(pairs, whole), _entropy(triples, whole)
+        partition = ones.sum()
+        bits = _entropy(ones, partition), _entropy(pairs, partition), _entropy(triples, partition)
         total[0] += bits[0]
         total[1] += bits[1] - bits[0]
         total[2] += bits[2] - bits[1]
-        total[3] += changed / whole / 3
-        total[4] += cost / whole
+        total[3] += changed / partition / 3
+        total[4] += cost / partition
     return total
 
 
 @compiled
-def _entropy(weights, whole):
+def _entropy(weights, partition):
     bits = 0.0
     for weight in weights:
-        probability = weight / whole
+        probability = weight / partition
         if probability > 0:
             bits -= probability * math.log2(probability)
     return bits

@@ -5,9 +5,9 @@ neither cover nor costs. Whoever embeds finds the cheapest changes that make the
 their total cost is 10 to 20 % above the least of all codes.
 
 A key puts the samples into an order. They are cut into chunks of equal size, and so is the message. The chunks are
-embedded in a few rounds, and what a change costs may depend on those of the rounds before. In a chunk, the samples are
+embedded in rounds, and what a change costs may depend on those of the rounds before. In a chunk, the samples are
 dealt out evenly to the rows of the matrix, one row for every bit of the message. Sample `j` of row `i` adds
-column `j` of `COLUMNS` to rows `i` to `i + 11`:
+column `j` of `COLUMNS` to rows `i` to `i + 11`, or to `i + 9` where the constraint height is lower:
 
     row 0   1 1 1 1 1 1
     row 1   1 0 0 1 0 1 1 1 1
@@ -28,6 +28,7 @@ Reference:
     [Filler, Judas and Fridrich, 2011](https://doi.org/10.1109/TIFS.2011.2134094)
 """
 
+import functools
 import threading
 
 import numpy as np
@@ -40,15 +41,25 @@ from stego_lib.threads import map_chunks
 
 # The format
 HEIGHT = 12  # rows that a sample reaches, the constraint height
-CHUNK = 2**15  # samples at most; 2**12 where that leaves bits enough, since their changes cost only 1 % more,
-SMALL_CHUNK, ENOUGH = 2**12, 1024  # and fewer still if there would not be a chunk for every round
+LOW_HEIGHT = 10  # another one, with which changes cost 4 % more, in a quarter of the time
+CHUNK = 2**15  # samples at most
+SMALL_CHUNK = 2**12  # samples, where that leaves bits enough, since their changes cost only 1 % more
 ROUNDS = 8
+OF_ROUND = 16  # chunks of a round, at least, if there are bits enough: so many are searched at once, now and in future
+ENOUGH = 640  # bits of a chunk; with 1024, changes in small covers cost 1 % less, in half as much time again
 TIGHT = 0.375  # of what a sample holds; where there is more, a small chunk might have too few samples that may change
 LARGEST_WIDTH = 256  # samples for a bit of the message; if there are more, the others are not used
 LEAD = 5  # rows whose samples the first row gets besides its own
 # The first columns are the best of many that were tried: two, then a third to these, and so on. Later ones matter less.
 FIRST_COLUMNS = [2227, 4025, 3117, 3431, 3825, 2575, 3259, 3733, 2345, 2751, 2419, 2625]
-COLUMNS = np.concatenate([FIRST_COLUMNS, (183 * np.arange(2**10) + 242) % 2**10 * 2 + 2**11 + 1])
+
+
+def _columns(height, *, first=()):
+    number = 2 ** (height - 2)
+    return np.array([*first, *(183 * np.arange(number) + 242) % number * 2 + 2 * number + 1])
+
+
+COLUMNS = {HEIGHT: _columns(HEIGHT, first=FIRST_COLUMNS), LOW_HEIGHT: _columns(LOW_HEIGHT)}
 
 # The search
 RESOLUTION = 16  # prices are costs in sixteenths of the temperature; finer ones gain nothing
@@ -109,7 +120,7 @@ def embed_ternary(
     message,
     *,
     seed,
-    widest=LARGEST_WIDTH,
+    height=HEIGHT,
     within=None,
     weights=None,
     progress=None,
@@ -125,7 +136,7 @@ def embed_ternary(
         costs_up: The same for adding 1.
         message: bytes.
         seed: 32 bytes, the key of the order.
-        widest: Samples for a bit of the message; if there are more, the others are not used. Defaults to 256.
+        height: Constraint height, 12 or 10. Defaults to 12.
         within: Indices of the samples that are used, of the flattened array; all others stay. Whoever extracts takes
             these samples alone, in the same order. Defaults to `None`, all samples.
         weights: Called before every round with the indices of its samples, and all samples, flattened, as they are by
@@ -151,22 +162,21 @@ def embed_ternary(
         costs,
         message,
         seed=seed,
-        widest=widest,
         within=within,
         weights=weights,
         progress=progress,
-        embed_chunks=_embed_in_two_layers,
+        embed_chunks=functools.partial(_embed_in_two_layers, height=height),
     )
 
 
-def extract_ternary(samples, length, *, seed, widest=LARGEST_WIDTH):
+def extract_ternary(samples, length, *, seed, height=HEIGHT):
     """Extracts a message from samples.
 
     Args:
         samples: Array of integers of any shape.
         length: Of the message in bytes.
         seed: 32 bytes, the key of the order.
-        widest: As of `embed_ternary`. Defaults to 256.
+        height: Constraint height, 12 or 10. Defaults to 12.
 
     Returns:
         bytes.
@@ -174,22 +184,23 @@ def extract_ternary(samples, length, *, seed, widest=LARGEST_WIDTH):
     Raises:
         NoSolutionError: If so few samples can not hold a message of this length.
     """
-    return _extract(samples, length, seed=seed, widest=widest, extract_chunk=_extract_from_two_layers, layers=2)
+    extract_chunk = functools.partial(_extract_from_two_layers, height=height)
+    return _extract(samples, length, seed=seed, extract_chunk=extract_chunk, layers=2)
 
 
-def _embed(samples, costs, message, *, seed, progress, embed_chunks, widest=LARGEST_WIDTH, within=None, weights=None):
+def _embed(samples, costs, message, *, seed, progress, embed_chunks, within=None, weights=None):
     if not message:
         return samples.copy()
     costs = [np.asarray(cost).reshape(-1) for cost in costs]
     if not all(cost.size == samples.size and cost.min(initial=0) >= 0 for cost in costs):
         raise ValueError("There must be a cost of 0 or more for every sample.")
     stego, size = samples.flatten(), samples.size if within is None else len(within)
-    places, rows = _chunks(size, len(message), seed=seed, widest=widest, layers=len(costs))
+    places, rows = _chunks(size, len(message), seed=seed, layers=len(costs))
     bits = np.zeros(len(places) * rows, "uint8")
     bits[: 8 * len(message)] = np.unpackbits(np.frombuffer(message, "uint8"))
     bits = bits.reshape(-1, rows)
     done = 0
-    rounds = min(ROUNDS, len(places) if weights else -(-len(places) // FULL))
+    rounds = min(ROUNDS, len(places) if weights else -(-len(places) // FULL))  # one would take memory for all chunks
     for places_of_round, bits_of_round in zip(
         *(np.array_split(array, rounds) for array in (places, bits)), strict=True
     ):
@@ -235,20 +246,20 @@ def _too_long(length, samples, *, changeable):
     return f"A message of {length} bytes does not fit: {changeable} of {samples} samples may change."
 
 
-def _extract(samples, length, *, seed, extract_chunk, layers, widest=LARGEST_WIDTH):
+def _extract(samples, length, *, seed, extract_chunk, layers):
     if not length:
         return b""
     flat = samples.reshape(-1)
-    places, rows = _chunks(samples.size, length, seed=seed, widest=widest, layers=layers)
+    places, rows = _chunks(samples.size, length, seed=seed, layers=layers)
     bits = map_chunks(lambda chunk: extract_chunk(flat[places[chunk.start]], rows), len(places), chunk=1)
     return np.packbits(np.concatenate(bits))[:length].tobytes()
 
 
-def _chunks(samples, length, *, seed, widest, layers):
+def _chunks(samples, length, *, seed, layers):
     """Cuts samples and message: places, uint32 array `(chunks, samples of a chunk)`, and rows, bits of a chunk."""
-    used = min(samples, widest * 8 * length)
+    used = min(samples, LARGEST_WIDTH * 8 * length)
     fewest = max(1, -(-used // CHUNK))
-    chunks = max(fewest, min(max(ROUNDS, -(-used // SMALL_CHUNK)), 8 * length // ENOUGH))
+    chunks = max(fewest, min(max(ROUNDS * OF_ROUND, -(-used // SMALL_CHUNK)), 8 * length // ENOUGH))
     if 8 * length > TIGHT * layers * used:
         chunks = fewest
     size, rows = used // chunks, -(-8 * length // chunks)
@@ -258,10 +269,10 @@ def _chunks(samples, length, *, seed, widest, layers):
 
 
 def _embed_in_one_layer(chunks, prices, bits):
-    return chunks ^ _cheapest_changes(prices[0], chunks, bits)
+    return chunks ^ _cheapest_changes(prices[0], chunks, bits, height=HEIGHT)
 
 
-def _embed_in_two_layers(chunks, prices, bits):
+def _embed_in_two_layers(chunks, prices, bits, *, height):
     limits = np.iinfo(chunks.dtype)
     down = np.where(chunks == limits.min, WET, prices[0])
     up = np.where(chunks == limits.max, WET, prices[1])
@@ -270,15 +281,16 @@ def _embed_in_two_layers(chunks, prices, bits):
     flip, keep = np.where(odd, [up, down], [down, up])  # prices of the changes that flip and keep the second bit
     second_bits, lowest_bits = np.split(bits, [_rows_of_second_bit(bits.shape[1])], axis=1)
     flip_or_stay = np.where(flip == WET, WET, np.minimum(flip + FREE_ENERGY[keep], DEAREST))
-    flips = _cheapest_changes(flip_or_stay, codes >> 1, second_bits)
-    keeps = _cheapest_changes(np.where(flips, WET, keep), codes ^ flips, lowest_bits)
+    flips = _cheapest_changes(flip_or_stay, codes >> 1, second_bits, height=height)
+    keeps = _cheapest_changes(np.where(flips, WET, keep), codes ^ flips, lowest_bits, height=height)
     changes = flips | keeps
     return np.where(flips == odd, chunks + changes, chunks - changes)
 
 
-def _extract_from_two_layers(chunk, rows):
+def _extract_from_two_layers(chunk, rows, *, height):
     codes, second = _codes(chunk), _rows_of_second_bit(rows)
-    return np.concatenate([_syndrome(codes >> 1, second), _syndrome(codes, rows - second)])
+    layers = (codes >> 1, second), (codes, rows - second)
+    return np.concatenate([_syndrome(layer, number, height=height) for layer, number in layers])
 
 
 def _codes(chunks):
@@ -290,18 +302,18 @@ def _rows_of_second_bit(rows):
     return (rows + 1) // 2
 
 
-def _cheapest_changes(prices, chunks, bits):
+def _cheapest_changes(prices, chunks, bits, *, height):
     """Finds the cheapest changes of chunks of bits that make the message their syndrome."""
     number, size = chunks.shape
     rows = bits.shape[1]
     lanes, syndrome = np.zeros((size, LANES), "int16"), np.zeros((rows, LANES), "int16")
     lanes[:, :number] = prices.T
-    syndrome[:, :number] = np.transpose([_syndrome(chunk, rows) for chunk in chunks] ^ bits)
-    return cheapest_changes(lanes, syndrome, _row_ends(size, rows), COLUMNS, height=HEIGHT).T[:number]
+    syndrome[:, :number] = np.transpose([_syndrome(chunk, rows, height=height) for chunk in chunks] ^ bits)
+    return cheapest_changes(lanes, syndrome, _row_ends(size, rows), COLUMNS[height], height=height).T[:number]
 
 
-def _syndrome(chunk, rows):
-    return compute_syndrome((chunk & 1).astype("uint8"), _row_ends(len(chunk), rows), COLUMNS)
+def _syndrome(chunk, rows, *, height=HEIGHT):
+    return compute_syndrome((chunk & 1).astype("uint8"), _row_ends(len(chunk), rows), COLUMNS[height])
 
 
 def _row_ends(samples, rows):

@@ -12,8 +12,6 @@ import math
 
 import numpy as np
 
-FINE = 256  # steps of a temperature that only tells what to expect
-
 
 def temperature_of_rate(costs, rate, *, steps=8):
     """Computes at which temperature samples carry so many bits.
