@@ -190,6 +190,12 @@ def test_single_samples_change_only_where_colours_are_busy_and_what_is_grey_stay
     assert (change != 0)[:, :40].any() or side == 96
 
 
+def test_the_header_changes_pixels_as_a_whole():
+    change = embed(photograph(), b"")[0].astype(int) - photograph()
+    assert change.any()
+    assert (change == change[..., :1]).all()
+
+
 def test_pure_colours_change_in_the_ways_they_may_and_hardly_ever():
     cover = photograph().copy()
     cover[::3] = 255, 0, 128

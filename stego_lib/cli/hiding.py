@@ -211,7 +211,7 @@ def run_choose_cover(options):
     print(f"Best first, for the secret {what}. {FOUND}")
     print("bits a sample  changed  found        cost  cover")
     for path, cost, bits, changed, roc_auc in rated:
-        print(f"{bits:13.2g}  {percent(changed):>7}  {roc_auc:5.2f}  {cost:10.3g}  {path}")
+        print(f"{bits:13.2g}  {percent(changed):>7}  {roc_auc:5.2f}  {cost:10.5g}  {path}")
     if len(rated) < len(options.covers):
         print(f"{len(options.covers) - len(rated)} of the photographs have no room for the secret.")
 

@@ -2,9 +2,9 @@
 
 The three samples of a pixel change together or one by one, whichever is hard to see there: costs are those of
 `pixel_costs`. Neighbours change in the same direction where they can, which looks less like noise. Syndrome-trellis
-codes embed with nearly the least total cost, header and a part of the body in the greens, then parts of it in the reds
-and the blues, and whoever extracts does not need the costs. How the body is divided is told by the header. That is in
-pixels that need no key, the body in all others, in an order that the seed decides.
+codes embed with nearly the least total cost, a part of the body in the greens, then one in the reds and one in the
+blues, and whoever extracts does not need the costs. How the body is divided is told by the header. That is in pixels
+that need no key and change as a whole, the body in all others, in an order that the seed decides.
 
 Reference:
     [Filler, Judas and Fridrich, 2011](https://doi.org/10.1109/TIFS.2011.2134094) (syndrome-trellis codes)
@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from stego_lib.hiding.keyed_order import EVERYBODY, keyed_order
-from stego_lib.hiding.pixel_costs import ORDER, cost_terms, costs_of_channel, expected_changes
+from stego_lib.hiding.pixel_costs import ORDER, cost_terms, costs_of_channel, expected_changes, whole_costs
 from stego_lib.hiding.syndrome_trellis import HEIGHT, LOW_HEIGHT, embed_ternary, extract_ternary
 from stego_lib.progress import of_part
 
@@ -123,8 +123,8 @@ class Embedding:
             uint8 array of the shape of the cover; no sample has changed by more than 1.
 
         Raises:
-            NoSolutionError: If too many samples can change in one direction only; hardly ever for what `capacity_bytes`
-                has room for.
+            NoSolutionError: If too few pixels can change as a whole, or too many samples in one direction only; hardly
+                ever for what `capacity_bytes` has room for.
             ValueError: If header and body do not fit.
         """
         if len(body) > longest_body(self.cover.shape, len(header)):
@@ -133,14 +133,17 @@ class Embedding:
         in_header = _header_places(len(self.pixels), len(header))
         in_body = np.delete(np.arange(len(self.pixels), dtype="uint32"), in_header)
         temperature = self._temperature(len(header) + len(body))
+        # In small covers the header has to change smooth pixels, too, where changes of single samples would be seen.
+        self._change(changes, GREEN, whole_costs(self.terms, self.pixels), header, seed=EVERYBODY, within=in_header)
+        of_header = changes[in_header, GREEN]
         for settled, (channel, part) in enumerate(zip(ORDER, _divided(body, shares), strict=True)):
             changes[:, channel], *costs = costs_of_channel(
                 self.terms, self.pixels, changes, settled=settled, temperature=temperature
             )
+            changes[in_header, channel] = of_header
             how = {"height": HEIGHTS[settled], "progress": of_part(progress, settled / 3, (settled + 1) / 3)}
             if channel == GREEN:
                 how["weights"] = self._weights_of_directions
-                self._change(changes, channel, costs, header, seed=EVERYBODY, within=in_header)
             self._change(changes, channel, costs, part, seed=seed, within=in_body, **how)
         return self.cover + changes.reshape(self.cover.shape).view("uint8")  # modulo 256
 

@@ -98,6 +98,21 @@ def _invert(planes):
             planes[5, y, x] = grey - inverse_bc / determinant
 
 
+def whole_costs(terms, pixels):
+    """Computes what it costs to change all channels of a pixel by the same 1.
+
+    Args:
+        terms: Array returned by `cost_terms`.
+        pixels: uint8 array of shape `(pixels, 3)`, the cover.
+
+    Returns:
+        What it costs to subtract 1 and to add it, two float32 arrays of shape `(pixels,)`, infinite where a sample
+        would leave 0 to 255.
+    """
+    costs = terms[:, :3].sum(1)
+    return [np.where((pixels == limit).any(1), np.float32(np.inf), costs) for limit in (0, 255)]
+
+
 def costs_of_channel(terms, pixels, changes, *, settled, temperature):
     """Computes what changes of one channel cost, when those before it in `ORDER` are settled.
 
