@@ -118,7 +118,7 @@ def add_many_options(parser, *, what, report):
         type=positive,
         metavar="N",
         help="how many work at once, with an equal part of the memory each (default: one for every CPU for which "
-        "there are 1.8 GB, what 12 megapixels take)",
+        "there are 2 GB, what 12 megapixels take)",
     )
     workers.add_argument(
         "--scheduler",

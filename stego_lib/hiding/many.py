@@ -51,7 +51,7 @@ def hide_many(
         quality: As of `hide`.
         find_at_most: As of `hide`.
         processes: How many work at once, each with an equal part of the memory. Defaults to `None`, one for every CPU
-            for which there are 1.8 GB, what 12 megapixels take.
+            for which there are 2 GB, what 12 megapixels take.
         scheduler: Address of a scheduler of `dask.distributed` whose workers do it, in place of processes of this
             machine. They must have this library, and find the files under the same names. Whoever can read the
             connection reads the passphrase, unless it is a `tls://` one. Defaults to `None`.

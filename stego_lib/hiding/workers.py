@@ -8,7 +8,7 @@ import time
 
 from stego_lib.threads import num_threads
 
-MEMORY = 1.8e9  # bytes that a process takes for 12 megapixels
+MEMORY = 2e9  # bytes that a process takes for 12 megapixels
 PATIENCE = 120  # seconds in which the scheduler must answer, and the first worker come
 ATTEMPTS = 3  # that may end with the process before it is the task's fault
 WORKER = {  # one thread, and no GPU: they would fight for its memory
@@ -39,7 +39,7 @@ def run_tasks(function, tasks, *, processes=None, scheduler=None, announce):
     Args:
         function: Function of a module that the workers can import.
         tasks: List of tuples of arguments.
-        processes: Workers on this machine. Defaults to `None`, one for every CPU for which there are 1.8 GB of memory.
+        processes: Workers on this machine. Defaults to `None`, one for every CPU for which there are 2 GB of memory.
         scheduler: Address of a scheduler whose workers do it, in place of processes of this machine. Defaults to
             `None`.
         announce: Called with the address of the dashboard.
