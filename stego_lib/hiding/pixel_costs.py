@@ -145,8 +145,6 @@ def _compute_costs(terms, pixels, changes, likely, down, up, order, settled, tem
     sums, energies = np.empty(27), np.empty(5)  # free energies of a change by -2, which is none, to 2
     energies[0] = energies[4] = np.inf
     for pixel in range(len(pixels)):
-        a, b, c = terms[pixel, 0] / temperature, terms[pixel, 1] / temperature, terms[pixel, 2] / temperature
-        ab, ac, bc = terms[pixel, 3] / temperature, terms[pixel, 4] / temperature, terms[pixel, 5] / temperature
         for place in range(3):
             if place < settled:
                 lows[place] = highs[place] = changes[pixel, order[place]]
@@ -161,9 +159,8 @@ def _compute_costs(terms, pixels, changes, likely, down, up, order, settled, tem
             count, least = 0, np.inf
             for first in range(lows[0], highs[0] + 1):
                 for second in range(lows[1], highs[1] + 1):
-                    both = a * first**2 + b * second**2 + ab * (first - second) ** 2
                     for third in range(lows[2], highs[2] + 1):
-                        total = both + c * third**2 + ac * (first - third) ** 2 + bc * (second - third) ** 2
+                        total = _cost(terms[pixel], first, second, third) / temperature
                         sums[count] = total
                         count += 1
                         least = min(least, total)
@@ -176,6 +173,13 @@ def _compute_costs(terms, pixels, changes, likely, down, up, order, settled, tem
                 best = own + 2
         likely[pixel] = best - 2
         down[pixel], up[pixel] = energies[best - 1] - energies[best], energies[best + 1] - energies[best]
+
+
+@compiled
+def _cost(terms, first, second, third):
+    alone = terms[0] * first**2 + terms[1] * second**2 + terms[2] * third**2
+    pairs = terms[3] * (first - second) ** 2 + terms[4] * (first - third) ** 2 + terms[5] * (second - third) ** 2
+    return alone + pairs
 
 
 @compiled
@@ -209,17 +213,14 @@ def _expect(terms, pixels, order, temperature):
     lows, highs = np.empty(3, np.int64), np.empty(3, np.int64)
     total, ones, pairs, triples = np.zeros(5), np.empty(3), np.empty(9), np.empty(27)
     for pixel in range(len(pixels)):
-        a, b, c = terms[pixel, 0], terms[pixel, 1], terms[pixel, 2]
-        ab, ac, bc = terms[pixel, 3], terms[pixel, 4], terms[pixel, 5]
         ones[:] = pairs[:] = triples[:] = 0
         changed = cost = 0.0
         for place in range(3):
             lows[place], highs[place] = _possible(pixels[pixel, order[place]])
         for first in range(lows[0], highs[0] + 1):
             for second in range(lows[1], highs[1] + 1):
-                both = a * first**2 + b * second**2 + ab * (first - second) ** 2
                 for third in range(lows[2], highs[2] + 1):
-                    price = both + c * third**2 + ac * (first - third) ** 2 + bc * (second - third) ** 2
+                    price = _cost(terms[pixel], first, second, third)
                     weight = math.exp(-price / temperature)
                     changed += weight * (abs(first) + abs(second) + abs(third))
                     cost += weight * price

@@ -67,7 +67,7 @@ DEAREST = 256 * RESOLUTION  # price of what costs more than this, but may change
 FREE_ENERGY = np.rint(RESOLUTION * np.log1p(np.exp(-np.arange(WET + 1) / RESOLUTION))).astype("int16")
 ESTIMATED = 2**16  # samples whose costs tell the temperature
 MOST_AT_ONCE = 8  # groups of chunks, in 40 MB each
-FULL = MOST_AT_ONCE * LANES  # chunks of a round, at least, where rounds only save memory
+FULL = MOST_AT_ONCE * LANES  # chunks that fit into one round, where rounds only save memory
 
 
 def embed(bits, costs, message, *, seed, progress=None):

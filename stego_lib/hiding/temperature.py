@@ -42,12 +42,8 @@ def most_bits(costs):
 
 
 def _entropy(costs, temperature):
-    weights, exponents = _weights(costs, temperature)
+    exponents = [np.minimum(cost / np.float64(temperature), 100) for cost in costs]
+    weights = [np.exp(-exponent) for exponent in exponents]
     total = 1 + sum(weights)
     moments = sum(exponent * weight for exponent, weight in zip(exponents, weights, strict=True))
     return np.mean(np.log(total) + moments / total) / math.log(2)
-
-
-def _weights(costs, temperature):
-    exponents = [np.minimum(cost / np.float64(temperature), 100) for cost in costs]
-    return [np.exp(-exponent) for exponent in exponents], exponents
