@@ -20,22 +20,24 @@ from stego_lib.images import image_psnr
 from stego_lib.threads import map_chunks
 
 CONFIGURATION = 3  # bytes: profile, level and sampling
-QUICK, SLOW = 6, 4  # speeds; slower ones gain little
+QUICK, SLOW = 6, 4  # speeds,
+SLOWEST, SLOWEST_SAMPLES = 1, 2**19  # and for so few samples one that takes three times as long and gains 0.2 dB
 # Tuned for PSNR and not for looks, as by default, which is 0.2 to 0.7 dB worse (docs/experiments.md); and so that every
 # machine makes the same file, whatever the number of its CPUs.
 ENCODER = {"advanced": {"tune": "psnr"}, "autotiling": False, "max_threads": 1}
 SUBSAMPLED = 1.0  # bits a pixel below which colours may be better at half their size
-TYPICAL_QUALITY = 50  # where trials begin
-GROWTH, DECIBELS = 0.035, 0.19  # of the logarithm of the bytes and of the PSNR with a step of the quality, about
-NEAR = 10  # steps of the quality; the slow speed gains 2 to 7
+LEVELS = 64  # of the quality, from 0 to 100: the encoder has so many quantizers
+TYPICAL_LEVEL = 32  # where trials begin
+GROWTH, DECIBELS = 0.055, 0.3  # of the logarithm of the bytes and of the PSNR with a level, about
+NEAR = 8  # levels, that slower speeds gain at most; of very small pictures 7, of larger ones 5
 
 
 class _File(NamedTuple):
-    """A shortened file; sampling, quality, and by how many steps of the quality it is worse than it has to be."""
+    """A shortened file; its sampling, level of the quality, and by how many levels it is worse than it has to be."""
 
     content: bytes
     sampling: str
-    quality: int
+    level: int
     behind: float
 
 
@@ -54,36 +56,50 @@ def avif_file(image, max_bytes, *, psnr, shortest):
     goal = {"max_bytes": max_bytes, "psnr": psnr, "shortest": shortest}
     samplings = ("4:4:4", "4:2:0") if 8 * max_bytes < SUBSAMPLED * image[..., 0].size else ("4:4:4",)
 
-    def quickly(chunk):
-        return _search(image, samplings[chunk][0], speed=QUICK, quality=TYPICAL_QUALITY, **goal)
-
-    best = min(map_chunks(quickly, len(samplings), chunk=1), key=lambda file: file.behind)
+    quick = [_search(image, sampling, speed=QUICK, level=TYPICAL_LEVEL, **goal) for sampling in samplings]
+    best = min(quick, key=lambda file: file.behind)
     if best.behind < NEAR:
-        slow = _search(image, best.sampling, speed=SLOW, quality=best.quality, **goal)
+        level = best.level - (2 if shortest else 1)  # at a level, it takes a little more bytes for a better picture
+        speed = SLOWEST if image.size <= SLOWEST_SAMPLES else SLOW
+        slow = _search(image, best.sampling, speed=speed, level=level, **goal)
         best = min(best, slow, key=lambda file: file.behind)
     return best.content if best.behind < 0 else None
 
 
-def _search(image, sampling, *, speed, quality, max_bytes, psnr, shortest):
-    """The `_File` of the lowest quality that reaches the PSNR, or of the highest one that fits."""
-    low, high, best = -1, 101, _File(None, sampling, quality, math.inf)
-    before, slope = None, -1 if shortest else 1  # steps that are missed for a step of the quality
-    while high - low > 1:
-        file = io.BytesIO()
+def _search(image, sampling, *, speed, level, max_bytes, psnr, shortest):
+    """The `_File` of the lowest level that reaches the PSNR, or of the highest one that fits.
+
+    Two neighbouring levels are tried at once, of which one often is good enough and the other not.
+    """
+    low, high, best = -1, LEVELS, _File(None, sampling, level, math.inf)
+    before, slope = None, -1 if shortest else 1  # steps that are missed for a level
+
+    def attempt(chunk):
+        level, file = pair[chunk][0], io.BytesIO()
+        quality = round(level * 100 / (LEVELS - 1))
         Image.fromarray(image).save(file, "AVIF", quality=quality, speed=speed, subsampling=sampling, **ENCODER)
         short = shorten(file.getvalue())
         decoded = decode_avif(short, *image.shape[:2])
         too_long = math.log(len(short) / max(max_bytes, 1)) / GROWTH
         too_bad = math.inf if decoded is None else (psnr - image_psnr(image, decoded)) / DECIBELS
         behind, missed = (too_long, too_bad) if shortest else (too_bad, too_long)
-        missed = min(max(missed, -100), 100)
-        if missed <= 0:
-            best = min(best, _File(short, sampling, quality, behind), key=lambda file: file.behind)
-        low, high = (low, quality) if (missed <= 0) == shortest else (quality, high)
+        return _File(short, sampling, level, behind), min(max(missed, -100), 100)
+
+    while high - low > 1:
+        first = min(max(level, low + 1), high - 1)
+        pair = range(first, min(first + 2, high))
+        tried = map_chunks(attempt, len(pair), chunk=1)
+        for file, missed in tried:
+            if missed <= 0:
+                best = min(best, file, key=lambda file: file.behind)
+            if (missed <= 0) == shortest:
+                high = min(high, file.level)
+            else:
+                low = max(low, file.level)
+        missed = tried[0][1]
         if before:
-            slope *= min(max((missed - before[1]) / (quality - before[0]) / slope, 0.5), 2)
-        before, aim = (quality, missed), quality - missed / slope
-        quality = min(max(math.ceil(aim) if shortest else math.floor(aim), low + 1), high - 1)
+            slope *= min(max((missed - before[1]) / (first - before[0]) / slope, 0.5), 2)
+        before, level = (first, missed), math.floor(first - missed / slope)
     return best
 
 
