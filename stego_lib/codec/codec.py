@@ -170,7 +170,8 @@ class Codec:
         else:
             trial = search.reaching(quality)
         height, width, _ = image.shape
-        return pack(Stream(LATENTS, height, width, trial.payload, trial.latents_check, trial.index, self.fingerprint))
+        head = LATENTS, height, width, trial.payload, trial.latents_check, trial.index, self.fingerprint, trial.left_out
+        return pack(Stream(*head))
 
     def decode(self, data, *, max_pixels=MAX_PIXELS, progress=None):
         """Decompresses a photograph.
@@ -221,10 +222,11 @@ class Codec:
             raise ValueError(
                 "The stream was written with the weights of another codec, and only that codec can read it."
             )
+        if stream.left_out > self.coder.most_left_out:
+            raise ValueError(DAMAGED)
         block = self.coder.transform.block
-        values = self.coder.decode(
-            stream.payload, -(-stream.height // block), -(-stream.width // block), stream.index, progress=progress
-        )
+        sides = (-(-side // block) for side in (stream.height, stream.width))
+        values = self.coder.decode(stream.payload, *sides, stream.index, stream.left_out, progress=progress)
         if values is None:
             raise ValueError(DAMAGED)
         if checksum(values) != stream.content_check:

@@ -4,8 +4,9 @@
     1     2       2      (2        (2      2))            2      the rest, in bytes
 
 `content` is a checksum of what the payload decodes to, latents or the pixels of a JPEG or AVIF file, whose decoders
-differ; the pixels of a WebP file cannot. `index` is that of the step and `fingerprint` that of the weights; latents
-alone have them. `check` is a checksum of all else. The payload of a picture at half its size is a stream of its own.
+differ; the pixels of a WebP file cannot. `index` is that of the step, and in its highest bits the number of groups of
+channels that are left out, all zero; `fingerprint` is that of the weights. Latents alone have them. `check` is a
+checksum of all else. The payload of a picture at half its size is a stream of its own.
 """
 
 import binascii
@@ -24,6 +25,7 @@ from stego_lib.codec.avif import avif_file, decode_avif
 LATENTS, WEBP, JPEG, AVIF, HALF = KINDS = (1, 2, 3, 4, 5)
 READERS = {WEBP: WebPImageFile, JPEG: JpegImageFile}
 HEAD = "<BHH"
+INDEX_BITS = 10  # of the index of a step; above them is the number of groups that are left out
 MORE = {LATENTS: "<HHH", WEBP: "", JPEG: "<H", AVIF: "<H", HALF: ""}  # what follows the head
 CHECK = "<H"
 OVERHEADS = {  # bytes of a stream before the payload
@@ -48,11 +50,13 @@ class Stream(NamedTuple):
     content_check: int = 0
     index: int = 0
     fingerprint: int = 0
+    left_out: int = 0
 
 
 def pack(stream):
     """Makes bytes of a `Stream`."""
-    more = {LATENTS: stream[4:], JPEG: stream[4:5], AVIF: stream[4:5]}.get(stream.kind, ())
+    latents = stream.content_check, stream.left_out << INDEX_BITS | stream.index, stream.fingerprint
+    more = {LATENTS: latents, JPEG: latents[:1], AVIF: latents[:1]}.get(stream.kind, ())
     head = struct.pack(HEAD, *stream[:3]) + struct.pack(MORE.get(stream.kind, ""), *more)
     return head + struct.pack(CHECK, binascii.crc_hqx(head + stream.payload, 0)) + stream.payload
 
@@ -83,7 +87,9 @@ def unpack(data):
     kind, height, width = struct.unpack(HEAD, head[: struct.calcsize(HEAD)])
     if not height or not width:
         raise ValueError(DAMAGED)
-    return Stream(kind, height, width, payload, *struct.unpack(MORE[kind], head[struct.calcsize(HEAD) :]))
+    stream = Stream(kind, height, width, payload, *struct.unpack(MORE[kind], head[struct.calcsize(HEAD) :]))
+    left_out, index = divmod(stream.index, 1 << INDEX_BITS)
+    return stream._replace(index=index, left_out=left_out)
 
 
 def checksum(*arrays):

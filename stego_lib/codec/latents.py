@@ -11,7 +11,7 @@ from stego_lib.codec.distributions import LARGEST_VALUE, centres_and_tables
 from stego_lib.codec.entropy import RangeDecoder, RangeEncoder
 from stego_lib.codec.fixed_point import Exactness
 from stego_lib.codec.networks import ContextModel, build_synthesis
-from stego_lib.codec.passes import PADDING, run_passes
+from stego_lib.codec.passes import PADDING, channel_groups, run_passes
 from stego_lib.codec.probability_tables import FRACTIONS, SCALES, Tables
 from stego_lib.codec.scaling import STEPS, Scaling, integer_scaling
 from stego_lib.codec.tiling import in_windows, reach
@@ -25,12 +25,21 @@ CHUNK = 64 * CHAIN  # values that a thread quantizes at once
 # The squared error, in squared units, that is worth a bit. At high rates the error falls by 2 ln 2 times itself with a
 # bit, and the trellis leaves 0.27 squared units: 0.37. docs/experiments.md has other values.
 MULTIPLIER = np.float32(2 * np.log(2) * 0.267)
+# A latent of a channel that is nearly always zero is coded as something else from about so many units on. The last
+# groups are left out where that adds less than such a part to the error (docs/experiments.md).
+RARE = 2.2
+NEGLIGIBLE = 1e-3
+SPARSE = 4  # every so many-th latent in both directions tells the error
 
 
 class Quantized(NamedTuple):
-    """Latents in units of a step, int16 array of shape `(batch, height, width, depth)`, and the bits they take."""
+    """Latents in units of a step, int16 array of shape `(batch, height, width, depth)`, and the bits they take.
+
+    Of the groups of channels, the last ones may have been left out: all their latents are zero.
+    """
 
     index: int
+    left_out: int
     values: np.ndarray
     bits: float
 
@@ -52,6 +61,8 @@ class LatentCodec:
         check_keras()
         self._window, self._batch_size = window, batch_size
         self.transform = Transform(content["mean"], content["basis"], content["lapping"])
+        self._groups = channel_groups(self.transform.depth)
+        self.most_left_out = len(self._groups) - 2  # all but the first
         self.tables = Tables(np.split(content["cdfs"], content["ends"][:-1]))
         self.context = ContextModel(content["deviations"], content["octaves"], int(content["filters"]))
         self.context.set_fixed_point(content)
@@ -80,7 +91,7 @@ class LatentCodec:
         Returns:
             `Quantized`.
         """
-        unit, total = STEPS[index], 0.0
+        unit, total, left_out = STEPS[index], 0.0, self._left_out(latents, index)
         assert max(latents.max(), -latents.min()) / unit <= LARGEST_VALUE, "such latents do not fit into 16 bits"
         tables = self.tables.bits, self.tables.middle, self.tables.largest, self.tables.num_even
 
@@ -99,10 +110,10 @@ class LatentCodec:
                 encoder.encode(odd_tables, symbols, (centres + offsets).astype("int16"))
             return offsets
 
-        values = self._run_passes(latents.shape[:3], index, code_place=code_place, progress=progress)
-        return Quantized(index, values, total)
+        values = self._run_passes(latents.shape[:3], index, left_out, code_place=code_place, progress=progress)
+        return Quantized(index, left_out, values, total)
 
-    def decode(self, payload, height, width, index, *, progress=None):
+    def decode(self, payload, height, width, index, left_out, *, progress=None):
         """Reads the values of one image.
 
         Args:
@@ -110,6 +121,7 @@ class LatentCodec:
             height: Height of the latents.
             width: Width of the latents.
             index: Index of the step.
+            left_out: Number of groups of channels that are not in the payload.
             progress: Called with the part that is done, from 0 to 1. Defaults to `None`.
 
         Returns:
@@ -120,7 +132,7 @@ class LatentCodec:
         def code_place(place, centres, table_indices):
             return decoder.decode(table_indices, centres, CHAIN, NEXT_STATE)
 
-        values = self._run_passes((1, height, width), index, code_place=code_place, progress=progress)
+        values = self._run_passes((1, height, width), index, left_out, code_place=code_place, progress=progress)
         return values if decoder.is_exhausted() else None
 
     def encoder(self):
@@ -162,17 +174,30 @@ class LatentCodec:
             float32 array of shape `(height, width, depth)`: the scale of the distribution that was predicted for every
             latent, in grey levels; small where the network is sure.
         """
-        scales, values = np.zeros(latents.shape, "float32"), self.quantize(latents, index).values
+        scales, quantized = np.zeros(latents.shape, "float32"), self.quantize(latents, index)
 
         def code_place(place, centres, table_indices):
-            known = values[:, *place.slices]
+            known = quantized.values[:, *place.slices]
             scales[:, *place.slices] = SCALES[table_indices // FRACTIONS].reshape(known.shape)
             return known.reshape(-1) - centres
 
-        self._run_passes(latents.shape[:3], index, code_place=code_place)
+        self._run_passes(latents.shape[:3], index, 0, code_place=code_place)
         return scales[0] * STEPS[index]
 
-    def _run_passes(self, shape, index, *, code_place, progress=None):
+    def _left_out(self, latents, index):
+        """How many of the last groups of channels are so small that they may as well be zero."""
+        sparse = np.minimum(np.abs(latents[:, ::SPARSE, ::SPARSE]), STEPS[index] / 2)
+        allowed = NEGLIGIBLE * np.square(sparse).mean(dtype="float64") * latents.size
+        for left_out in range(self.most_left_out):
+            start, stop = self._groups[-2 - left_out :][:2]
+            group = latents[..., start:stop]
+            large = group[np.abs(group) > RARE * STEPS[index]]
+            allowed -= np.square(large).sum(dtype="float64")
+            if allowed < 0:
+                return left_out
+        return self.most_left_out
+
+    def _run_passes(self, shape, index, left_out, *, code_place, progress=None):
         """Goes through the passes.
 
         `code_place` is called with every `Place` and the centres and tables of its latents, flat arrays, and returns
@@ -184,6 +209,7 @@ class LatentCodec:
         gains, origins = integer_scaling(index, self.context.deviations, self.context.octaves)
         indices = np.full(batch, index, "int32")
         scaling = Scaling(indices, self.context.deviations, self.context.octaves, ops=np)
+        num_coded = self._groups[-1 - left_out]
         done = 0
 
         def code_pass(places, prediction):
@@ -204,7 +230,7 @@ class LatentCodec:
                 results.append(values[:, *place.slices].astype("float32"))
                 done += results[-1].size
             if progress:
-                progress(done / values.size)
+                progress(done / values[..., :num_coded].size)
             return results
 
         run_passes(
@@ -213,6 +239,7 @@ class LatentCodec:
             shape=(batch, *padded),
             predict=self._predict,
             code_pass=code_pass,
+            num_coded=num_coded,
             ops=np,
             store=lambda x: x.astype("int16"),
         )

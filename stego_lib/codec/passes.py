@@ -80,7 +80,9 @@ class Prediction(NamedTuple):
     bases: tuple
 
 
-def run_passes(context, scaling, *, shape, predict, code_pass, ops=ops, store=lambda activations: activations):
+def run_passes(
+    context, scaling, *, shape, predict, code_pass, num_coded, ops=ops, store=lambda activations: activations
+):
     """Goes through all passes.
 
     Args:
@@ -91,15 +93,16 @@ def run_passes(context, scaling, *, shape, predict, code_pass, ops=ops, store=la
             the network gives.
         code_pass: Called with the list of `Place` of every pass and its `Prediction`; returns a list of the values
             there.
+        num_coded: Number of channels that are coded, one of `channel_groups`; what follows is all zero.
         ops: `keras.ops`, or `numpy` for what must be the same on every machine. Defaults to `keras.ops`.
         store: Called with all activations that are kept for long, integers; may return them in a smaller type. Defaults
             to returning them as they are.
     """
     known = _run_lattices(context, scaling, shape=shape, predict=predict, code_pass=code_pass, ops=ops)
+    groups = [end for end in channel_groups(scaling.deviations.shape[0]) if end <= num_coded]
     activations = [scaling.compand(x, 0, FIRST) for x in (known, *_slopes(known, ops))]
     inputs = [store(x[:, row::2, column::2]) for row, column in PHASES for x in activations]
     constants = scaling.constants(inputs[0])
-    groups = channel_groups(scaling.deviations.shape[0])
     state = None
     for stage, second, start, stop in zip(context.stages, context.seconds, groups[1:], groups[2:], strict=False):
         inputs += constants

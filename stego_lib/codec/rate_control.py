@@ -24,9 +24,13 @@ REMAINING = 0.6  # of the search, thought to be left after every trial
 
 
 class Trial(NamedTuple):
-    """What was made with one step: index of the step, payload, and a checksum of the latents in it."""
+    """What was made with one step.
+
+    Index of the step, number of groups of channels that were left out, payload, and a checksum of the latents in it.
+    """
 
     index: int
+    left_out: int
     payload: bytes
     latents_check: int
 
@@ -121,7 +125,8 @@ class StepSearch:
         progress = of_part(self._progress, start, 1 - self._remaining)
         encoder = self._coder.encoder()
         quantized = self._coder.quantize(self._latents, index, encoder=encoder, progress=progress)
-        return Trial(index, encoder.finish(), checksum(quantized.values)), quantized.values
+        trial = Trial(index, quantized.left_out, encoder.finish(), checksum(quantized.values))
+        return trial, quantized.values
 
     def _clipped(self, index):
         return int(np.clip(np.rint(index), self._coder.finest, len(STEPS) - 1))

@@ -57,7 +57,8 @@ class RateModel(keras.Model):
             return network([ops.concatenate(arrays, -1) for arrays in inputs])
 
         shape = ops.shape(latents)
-        run_passes(self.context, scaling, shape=shape[:3], predict=predict, code_pass=code_pass)
+        depth = len(self.context.deviations)
+        run_passes(self.context, scaling, shape=shape[:3], predict=predict, code_pass=code_pass, num_coded=depth)
         return total / (shape[1] * shape[2] * shape[3])
 
     def mixture(self):

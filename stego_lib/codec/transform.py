@@ -1,6 +1,7 @@
 """The transform of the codec: blocks of photographs to their principal components, and back."""
 
 import numpy as np
+from keras import ops
 from scipy.fft import dct
 from scipy.linalg import block_diag, expm, toeplitz
 from scipy.optimize import minimize
@@ -74,7 +75,8 @@ class Transform:
         Returns:
             uint8 array of the same shape: blocks of samples.
         """
-        blocks = latents @ self.basis.T + self.mean
+        # Not by NumPy, whose threads would get in the way of those of the network that runs meanwhile.
+        blocks = ops.convert_to_numpy(ops.matmul(latents, self.basis.T)) + self.mean
         if self.is_lapped:
             blocks = images_to_blocks(self._lapped(blocks_to_images(blocks), self.lapping.T), self.block)
         return np.clip(np.rint(blocks), 0, 255).astype("uint8")
