@@ -88,6 +88,8 @@ def test_a_picture_of_another_size_is_refused_before_it_is_decoded():
     large = shorten(written(np.zeros((2048, 2048, 3), "uint8"), quality=10, speed=10))
     assert len(large) < 500
     assert decode_avif(large, 97, 120) is None
+    header = short[: 3 + 4 + short[3 + 3]]
+    assert decode_avif(header + large[3 + 2 :], 97, 120) is None  # the header of the small one, then the large one
 
 
 def test_a_damaged_file_is_refused():

@@ -165,6 +165,12 @@ def test_groups_of_channels_that_would_be_zero_are_left_out(codec, photograph, m
         assert psnr(photograph, codec.decode(data)) > psnr(photograph, codec.decode(whole)) - 0.05
 
 
+def test_regular_texture_is_not_left_out(codec):
+    rows, columns = np.mgrid[:96, :96]
+    image = np.repeat((128 + 4 * (-1) ** (rows + columns))[..., None], 3, 2).astype("uint8")
+    assert unpack(codec.encode(image, step=40)).left_out <= 1
+
+
 def test_quality_is_reached_with_few_bytes(codec, photograph):
     data = codec.encode(photograph, quality=40)
     assert 40 <= psnr(photograph, codec.decode(data)) < 40.15
@@ -298,6 +304,12 @@ def test_damaged_streams_are_refused(codec, photograph):
     for each in damaged:
         with pytest.raises(ValueError, match=r"^[A-Z][^\n]*\.$"):
             codec.decode(each)
+
+
+def test_more_groups_left_out_than_there_are_is_damage(codec, photograph):
+    stream = unpack(codec.encode(photograph[:40, :40], step=8))
+    with pytest.raises(ValueError, match="not a whole stream"):
+        codec.decode(pack(stream._replace(left_out=codec.coder.most_left_out + 1)))
 
 
 def test_forged_streams_with_right_checksums_make_an_image_of_the_size_they_say(codec):

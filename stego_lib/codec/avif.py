@@ -29,7 +29,7 @@ SUBSAMPLED = 1.0  # bits a pixel below which colours may be better at half their
 LEVELS = 64  # of the quality, from 0 to 100: the encoder has so many quantizers
 TYPICAL_LEVEL = 32  # where trials begin
 GROWTH, DECIBELS = 0.055, 0.3  # of the logarithm of the bytes and of the PSNR with a level, about
-NEAR = 8  # levels, that slower speeds gain at most; of very small pictures 7, of larger ones 5
+NEAR = 8  # levels; slower speeds gain up to 7 on very small pictures, up to 5 on larger ones
 
 
 class _File(NamedTuple):
@@ -59,7 +59,9 @@ def avif_file(image, max_bytes, *, psnr, shortest):
     quick = [_search(image, sampling, speed=QUICK, level=TYPICAL_LEVEL, **goal) for sampling in samplings]
     best = min(quick, key=lambda file: file.behind)
     if best.behind < NEAR:
-        level = best.level - (2 if shortest else 1)  # at a level, it takes a little more bytes for a better picture
+        level = best.level - (
+            2 if shortest else 1
+        )  # at a level, a slower speed makes a better picture in a few more bytes
         speed = SLOWEST if image.size <= SLOWEST_SAMPLES else SLOW
         slow = _search(image, best.sampling, speed=speed, level=level, **goal)
         best = min(best, slow, key=lambda file: file.behind)
@@ -72,13 +74,13 @@ def _search(image, sampling, *, speed, level, max_bytes, psnr, shortest):
     Two neighbouring levels are tried at once, of which one often is good enough and the other not.
     """
     low, high, best = -1, LEVELS, _File(None, sampling, level, math.inf)
-    before, slope = None, -1 if shortest else 1  # steps that are missed for a level
+    before, slope = None, -1 if shortest else 1  # levels by which the goal is missed, for each level
 
     def attempt(chunk):
-        level, file = pair[chunk][0], io.BytesIO()
+        level, buffer = first + chunk.start, io.BytesIO()
         quality = round(level * 100 / (LEVELS - 1))
-        Image.fromarray(image).save(file, "AVIF", quality=quality, speed=speed, subsampling=sampling, **ENCODER)
-        short = shorten(file.getvalue())
+        Image.fromarray(image).save(buffer, "AVIF", quality=quality, speed=speed, subsampling=sampling, **ENCODER)
+        short = shorten(buffer.getvalue())
         decoded = decode_avif(short, *image.shape[:2])
         too_long = math.log(len(short) / max(max_bytes, 1)) / GROWTH
         too_bad = math.inf if decoded is None else (psnr - image_psnr(image, decoded)) / DECIBELS
@@ -87,8 +89,7 @@ def _search(image, sampling, *, speed, level, max_bytes, psnr, shortest):
 
     while high - low > 1:
         first = min(max(level, low + 1), high - 1)
-        pair = range(first, min(first + 2, high))
-        tried = map_chunks(attempt, len(pair), chunk=1)
+        tried = map_chunks(attempt, min(2, high - first), chunk=1)
         for file, missed in tried:
             if missed <= 0:
                 best = min(best, file, key=lambda file: file.behind)
@@ -177,7 +178,8 @@ def lengthen(file, height, width):
 
 def _coded_size(picture):
     """Width and height as the header of the coded picture says them; `None` if it is not that of a still picture."""
-    if picture[:3] != b"\x12\0\n":  # a delimiter, then the header
+    length = picture[3] if len(picture) > 3 else 0
+    if picture[:3] != b"\x12\0\n" or picture[4 + length :][:1] != b"2":  # a delimiter, the header, a frame
         return None
     bits = "".join(f"{byte:08b}" for byte in picture[4:16].ljust(12, b"\0"))  # after its length
     if bits[3:5] != "11":  # a still picture, with the short header of one

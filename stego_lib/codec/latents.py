@@ -25,17 +25,18 @@ CHUNK = 64 * CHAIN  # values that a thread quantizes at once
 # The squared error, in squared units, that is worth a bit. At high rates the error falls by 2 ln 2 times itself with a
 # bit, and the trellis leaves 0.27 squared units: 0.37. docs/experiments.md has other values.
 MULTIPLIER = np.float32(2 * np.log(2) * 0.267)
-# A latent of a channel that is nearly always zero is coded as something else from about so many units on. The last
-# groups are left out where that adds less than such a part to the error (docs/experiments.md).
-RARE = 2.2
-NEGLIGIBLE = 1e-3
+# The last groups of channels are left out where next to nothing of them would be coded: few latents are larger than
+# SMALL units, and what is larger than LARGE units adds next to nothing to the error (docs/experiments.md).
+SMALL, FEW = 1.1, 5e-3
+LARGE, NEGLIGIBLE = 2.2, 1e-3
 SPARSE = 4  # every so many-th latent in both directions tells the error
 
 
 class Quantized(NamedTuple):
-    """Latents in units of a step, int16 array of shape `(batch, height, width, depth)`, and the bits they take.
+    """Index of the step, number of groups of channels that are left out, latents, and the bits they take.
 
-    Of the groups of channels, the last ones may have been left out: all their latents are zero.
+    Latents are in units of the step, an int16 array of shape `(batch, height, width, depth)`; those that are left out,
+    the same groups of all images, are zero.
     """
 
     index: int
@@ -189,11 +190,10 @@ class LatentCodec:
         sparse = np.minimum(np.abs(latents[:, ::SPARSE, ::SPARSE]), STEPS[index] / 2)
         allowed = NEGLIGIBLE * np.square(sparse).mean(dtype="float64") * latents.size
         for left_out in range(self.most_left_out):
-            start, stop = self._groups[-2 - left_out :][:2]
-            group = latents[..., start:stop]
-            large = group[np.abs(group) > RARE * STEPS[index]]
-            allowed -= np.square(large).sum(dtype="float64")
-            if allowed < 0:
+            start, stop = self._groups[-2 - left_out], self._groups[-1 - left_out]
+            group = np.abs(latents[..., start:stop])
+            allowed -= np.square(group[group > LARGE * STEPS[index]]).sum(dtype="float64")
+            if allowed < 0 or np.count_nonzero(group > SMALL * STEPS[index]) > FEW * group.size:
                 return left_out
         return self.most_left_out
 

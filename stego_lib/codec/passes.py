@@ -11,8 +11,9 @@ The first three channels, the brightness and colours of the blocks, come first, 
     . . . . . . . . .
     3 . 2 . 3 . 2 . 3
 
-The other channels follow in groups, each as large as all before it together. A group is coded in two passes: first the
-dark squares of a checkerboard of latents, then the light ones, whose four neighbours are known by then.
+The other channels follow in groups, each as large as all before it together; the last ones may be left out. A group is
+coded in two passes: first the dark squares of a checkerboard of latents, then the light ones, whose four neighbours are
+known by then.
 
     A B A B        the phases of 2x2 latents are channels of the networks: (0, 0) and (1, 1) are A, the first pass;
     B A B A        (0, 1) and (1, 0) are B, the second
@@ -26,12 +27,7 @@ from keras import ops
 
 from stego_lib.codec.fixed_point import UNIT
 
-LATTICES = (
-    8,
-    4,
-    2,
-    1,
-)  # spacings of what is coded of the first group; 8 latents are as far as anything can be foreseen
+LATTICES = (8, 4, 2, 1)  # spacings of what is coded of the first group; no latent tells anything of one farther away
 PADDING = 2 * LATTICES[0]  # the sides of the latents are multiples of this
 PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))  # of 2x2 latents; the first two are coded before the last two
 DARK, LIGHT = PHASES[:2], PHASES[2:]
@@ -93,7 +89,7 @@ def run_passes(
             the network gives.
         code_pass: Called with the list of `Place` of every pass and its `Prediction`; returns a list of the values
             there.
-        num_coded: Number of channels that are coded, one of `channel_groups`; what follows is all zero.
+        num_coded: Number of channels that are coded, one of `channel_groups` but 0; what follows is all zero.
         ops: `keras.ops`, or `numpy` for what must be the same on every machine. Defaults to `keras.ops`.
         store: Called with all activations that are kept for long, integers; may return them in a smaller type. Defaults
             to returning them as they are.
