@@ -20,8 +20,8 @@ from stego_lib.images import image_psnr
 from stego_lib.threads import map_chunks
 
 CONFIGURATION = 3  # bytes: profile, level and sampling
-QUICK, SLOW = 6, 4  # speeds,
-SLOWEST, SLOWEST_SAMPLES = 1, 2**19  # and for so few samples one that takes three times as long and gains 0.2 dB
+QUICK, SLOW, SLOWEST = 6, 4, 1  # speeds; the slowest takes three times as long as the slow one and gains 0.2 dB,
+SLOWEST_SAMPLES = 2**19  # and is for photographs of so many samples at most
 # Tuned for PSNR and not for looks, as by default, which is 0.2 to 0.7 dB worse (docs/experiments.md); and so that every
 # machine makes the same file, whatever the number of its CPUs.
 ENCODER = {"advanced": {"tune": "psnr"}, "autotiling": False, "max_threads": 1}
@@ -59,9 +59,8 @@ def avif_file(image, max_bytes, *, psnr, shortest):
     quick = [_search(image, sampling, speed=QUICK, level=TYPICAL_LEVEL, **goal) for sampling in samplings]
     best = min(quick, key=lambda file: file.behind)
     if best.behind < NEAR:
-        level = best.level - (
-            2 if shortest else 1
-        )  # at a level, a slower speed makes a better picture in a few more bytes
+        # At a level, a slower speed makes a better picture in a few more bytes.
+        level = best.level - (2 if shortest else 1)
         speed = SLOWEST if image.size <= SLOWEST_SAMPLES else SLOW
         slow = _search(image, best.sampling, speed=speed, level=level, **goal)
         best = min(best, slow, key=lambda file: file.behind)
