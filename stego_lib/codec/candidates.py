@@ -12,7 +12,7 @@ from stego_lib.images import image_psnr
 from stego_lib.progress import of_part
 
 AVIF_BITS = 3.0  # bits a pixel up to which an AVIF file may be better (docs/experiments.md),
-AVIF_SAMPLES = 2**20  # and samples of an image up to which such a file is made in about the time of the networks
+AVIF_SAMPLES = 2**20  # and samples of an image up to which such a file is made in some seconds
 SMALL_BITS = 0.75  # bits a pixel from which the networks for small photographs may be better, likewise
 SURE = 0.5  # dB, estimated, by which half the size is better or worse, so that only one of both is coded
 FIRST = 0.9  # of the work is done when half the size was tried, which hardly ever turns out to be too long or too bad

@@ -170,8 +170,8 @@ class Codec:
         else:
             trial = search.reaching(quality)
         height, width, _ = image.shape
-        head = LATENTS, height, width, trial.payload, trial.latents_check, trial.index, self.fingerprint, trial.left_out
-        return pack(Stream(*head))
+        made = trial.payload, trial.latents_check, trial.index, self.fingerprint, trial.left_out
+        return pack(Stream(LATENTS, height, width, *made))
 
     def decode(self, data, *, max_pixels=MAX_PIXELS, progress=None):
         """Decompresses a photograph.

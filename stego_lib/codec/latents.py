@@ -209,7 +209,7 @@ class LatentCodec:
         gains, origins = integer_scaling(index, self.context.deviations, self.context.octaves)
         indices = np.full(batch, index, "int32")
         scaling = Scaling(indices, self.context.deviations, self.context.octaves, ops=np)
-        num_coded = self._groups[-1 - left_out]
+        num_values = values[..., : self._groups[-1 - left_out]].size
         done = 0
 
         def code_pass(places, prediction):
@@ -230,7 +230,7 @@ class LatentCodec:
                 results.append(values[:, *place.slices].astype("float32"))
                 done += results[-1].size
             if progress:
-                progress(done / values[..., :num_coded].size)
+                progress(done / num_values)
             return results
 
         run_passes(
@@ -239,7 +239,7 @@ class LatentCodec:
             shape=(batch, *padded),
             predict=self._predict,
             code_pass=code_pass,
-            num_coded=num_coded,
+            left_out=left_out,
             ops=np,
             store=lambda x: x.astype("int16"),
         )

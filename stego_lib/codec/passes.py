@@ -77,7 +77,7 @@ class Prediction(NamedTuple):
 
 
 def run_passes(
-    context, scaling, *, shape, predict, code_pass, num_coded, ops=ops, store=lambda activations: activations
+    context, scaling, *, shape, predict, code_pass, left_out=0, ops=ops, store=lambda activations: activations
 ):
     """Goes through all passes.
 
@@ -89,13 +89,14 @@ def run_passes(
             the network gives.
         code_pass: Called with the list of `Place` of every pass and its `Prediction`; returns a list of the values
             there.
-        num_coded: Number of channels that are coded, one of `channel_groups` but 0; what follows is all zero.
+        left_out: Number of the last groups of channels that are left out, at most all but the first. Defaults to `0`.
         ops: `keras.ops`, or `numpy` for what must be the same on every machine. Defaults to `keras.ops`.
         store: Called with all activations that are kept for long, integers; may return them in a smaller type. Defaults
             to returning them as they are.
     """
     known = _run_lattices(context, scaling, shape=shape, predict=predict, code_pass=code_pass, ops=ops)
-    groups = [end for end in channel_groups(scaling.deviations.shape[0]) if end <= num_coded]
+    groups = channel_groups(scaling.deviations.shape[0])
+    groups = groups[: len(groups) - left_out]
     activations = [scaling.compand(x, 0, FIRST) for x in (known, *_slopes(known, ops))]
     inputs = [store(x[:, row::2, column::2]) for row, column in PHASES for x in activations]
     constants = scaling.constants(inputs[0])

@@ -57,8 +57,7 @@ class RateModel(keras.Model):
             return network([ops.concatenate(arrays, -1) for arrays in inputs])
 
         shape = ops.shape(latents)
-        depth = len(self.context.deviations)
-        run_passes(self.context, scaling, shape=shape[:3], predict=predict, code_pass=code_pass, num_coded=depth)
+        run_passes(self.context, scaling, shape=shape[:3], predict=predict, code_pass=code_pass)
         return total / (shape[1] * shape[2] * shape[3])
 
     def mixture(self):
