@@ -202,24 +202,33 @@ def test_a_file_that_is_too_large_is_refused(app):
 
 
 def test_files_are_deleted_when_the_page_is_closed_but_not_those_of_others(app, page, chromium, photographs):
+    def names():
+        return [path.name for path in app[1].rglob("*.*")]
+
     hide(page, photographs, "right")
     with contextlib.closing(chromium.new_context(viewport={"width": 390, "height": 844})) as phone:
         second = phone.new_page()
         second.set_default_timeout(PATIENCE)
+
+        def wait_until_deleted(name, *, left):
+            for _ in range(PATIENCE // 200):
+                if names().count(name) <= left:
+                    break
+                second.wait_for_timeout(200)
+
         second.goto(app[0])
         hide(second, photographs, "other")
         second.wait_for_timeout(1500)
         screenshot(second, "phone")
-        names = {path.name for path in app[1].rglob("*.*")}
-        assert {"cover.jpg", "secret.jpg", "cover-stego.jpg"} <= names
+        assert {"cover.jpg", "secret.jpg", "cover-stego.jpg"} <= set(names())
         page.goto("about:blank")
-        second.wait_for_timeout(3000)
-        kept = [path.name for path in app[1].rglob("*.*")]
-        assert kept.count("cover.jpg") == kept.count("cover-stego.jpg") == 1
+        wait_until_deleted("cover.jpg", left=1)
+        second.wait_for_timeout(1000)
+        assert names().count("cover.jpg") == names().count("cover-stego.jpg") == 1
         second.goto("about:blank")
-        second.wait_for_timeout(3000)
-    left = {path.name for path in app[1].rglob("*.*")}
-    assert not left & {"cover.jpg", "secret.jpg", "cover-stego.jpg", "cover-preview.png", "difference.png"}
+        wait_until_deleted("cover.jpg", left=0)
+        second.wait_for_timeout(1000)
+    assert not {"cover.jpg", "secret.jpg", "cover-stego.jpg", "cover-preview.png", "difference.png"} & set(names())
 
 
 def test_what_fits_is_shown(page, photographs):

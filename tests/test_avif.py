@@ -63,6 +63,12 @@ def test_the_next_quality_would_not_fit():
     assert avif_file(IMAGE, 3200, psnr=psnr(short), shortest=False)
 
 
+def test_there_are_files_between_two_levels():
+    files = [avif_file(IMAGE, round(1500 * 1.04 ** (part / 4)), psnr=0, shortest=False) for part in range(5)]
+    assert len(set(files)) > 2  # levels alone are more than 4 % apart
+    assert sorted(files, key=psnr) == sorted(files, key=len) == files
+
+
 @pytest.mark.slow
 def test_the_shortest_of_some_qualities_reaches_what_is_wanted():
     for wanted in 28.0, 33.0, 38.0:

@@ -206,7 +206,7 @@ def test_there_is_no_scheduler(folder, monkeypatch):
 
 
 def test_no_worker_comes(folder, monkeypatch):
-    monkeypatch.setattr("stego_lib.hiding.workers.PATIENCE", 0.1)
+    monkeypatch.setattr("stego_lib.hiding.workers.PATIENCE", 1)
     with (
         LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
         pytest.raises(OSError, match=r"No worker has come .*: start one with `dask worker inproc"),

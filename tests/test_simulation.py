@@ -1,5 +1,3 @@
-import os
-
 import numpy as np
 import pytest
 import skimage.data
@@ -28,14 +26,14 @@ def generator():
 def test_simulated_changes_are_as_many_and_as_dear_as_those_of_the_code(rate):
     cover = skimage.data.coffee()[100:356, 100:484]  # so large that what is drawn is near what is probable
     costs = hill_costs(cover)
-    code = embed_ternary(cover, costs, costs, os.urandom(int(rate * cover.size / 8)), seed=bytes(32))
+    code = embed_ternary(cover, costs, costs, generator().bytes(int(rate * cover.size / 8)), seed=bytes(32))
     simulated = embed_in_each_channel(cover, rate, generator=generator())
     assert np.mean(simulated != cover) == pytest.approx(np.mean(code != cover), rel=0.1)
     assert costs[simulated != cover].sum() == pytest.approx(costs[code != cover].sum(), rel=0.12)
 
 
 def test_uniform_changes_are_as_many_as_those_of_filling():
-    filled = fill(COVER, b"h", os.urandom(COVER.size // 80), bits=1, seed=bytes(32), fill=False)
+    filled = fill(COVER, b"h", generator().bytes(COVER.size // 80), bits=1, seed=bytes(32), fill=False)
     stego = embed_uniformly(COVER, 0.1, generator=generator())
     assert np.mean(stego != COVER) == pytest.approx(np.mean(filled != COVER), rel=0.1)
 
