@@ -5,6 +5,7 @@ import struct
 import zlib
 
 import numpy as np
+import PIL
 import pytest
 import skimage.data
 from PIL import Image, ImageCms
@@ -199,6 +200,8 @@ def test_lossless_kinds_are_read_exactly(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", CLOSE)
 def test_lossy_kinds_are_read_right(kind, tmp_path):
+    if kind == "tiff ycbcr" and int(PIL.__version__.split(".")[0]) < 13:
+        pytest.skip("Pillow 13 is the first that reads such files")
     content, picture = CLOSE[kind]
     assert image_psnr(read(content, tmp_path), picture) > 40
 
