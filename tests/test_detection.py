@@ -1,5 +1,6 @@
 import csv
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -104,7 +105,12 @@ def test_area_and_error_are_those_of_scikit_learn_and_of_the_definition():
 
 
 @pytest.mark.slow
-def test_detectors_find_full_images_and_nothing_in_shuffled_labels(squares):
+def test_detectors_find_full_images_and_nothing_in_shuffled_labels(squares, monkeypatch):
+    # What is embedded is drawn anew in every run; with 24 photographs, chance would look like a find in 3 of 100 runs.
+    seeds, default_rng = itertools.count(), np.random.default_rng
+    monkeypatch.setattr(
+        "numpy.random.default_rng", lambda seed=None: default_rng(next(seeds) if seed is None else seed)
+    )
     chosen = {name: DETECTORS[name] for name in ("SPA", "RS", "SPAM")}
     embeddings = {"LSB replacement": lsb_replacement, "LSB matching": lsb_matching}
     result = detect(embeddings, squares, squares, image_sizes=(64, 256), detectors=chosen)
@@ -112,12 +118,12 @@ def test_detectors_find_full_images_and_nothing_in_shuffled_labels(squares):
     assert set(areas["LSB matching"]) == {("SPA", 64), ("RS", 64), ("SPAM", 64)}
     assert areas["LSB replacement"]["SPA", 64] > 0.9
     assert areas["LSB replacement"]["RS", 64] > 0.8
-    assert areas["LSB matching"]["SPA", 64] < areas["LSB replacement"]["SPA", 64] - 0.15
-    assert areas["LSB replacement"]["SPAM", 64] > 0.55
-    for scores in result["labels shuffled"].values():  # of 24 photographs: chance alone has a deviation of 0.07
-        area, _, error = detectability(scores)
-        assert abs(area - 0.5) < 0.3
-        assert error > 0.2
+    assert areas["LSB matching"]["SPA", 64] < areas["LSB replacement"]["SPA", 64] - 0.25
+    assert areas["LSB replacement"]["SPAM", 64] > 0.6
+    for scores in result["labels shuffled"].values():
+        _, (low, high), error = detectability(scores)
+        assert low < 0.5 < high
+        assert error > 0.25
     assert "| LSB matching |" in detection_table(result)
 
 

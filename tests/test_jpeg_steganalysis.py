@@ -70,7 +70,7 @@ def test_old_tools_are_found_more_easily():
         for (detector, _), scores in columns.items()
     }
     assert {detector for _, detector in areas} == {"DCTR", "CNN"}
-    naive, ours = (areas[f"{kind}, quality 75, 0.4", "DCTR"] for kind in ("LSB in order", "hide"))
-    assert naive > 0.8
-    assert ours < naive - 0.1
-    assert areas["LSB in order, quality 75, 0.4", "CNN"] > 0.5  # so few photographs teach it little
+    for name, found_at_least, easier in ("DCTR", 0.8, 0.1), ("CNN", 0.58, 0.02):
+        naive, ours = (areas[f"{kind}, quality 75, 0.4", name] for kind in ("LSB in order", "hide"))
+        assert naive > found_at_least
+        assert ours < naive - easier
